@@ -1,0 +1,3 @@
+# The contract: every header here is public and compiles alone.
+honeincludedir = $(includedir)/hone
+honeinclude_HEADERS =

@@ -1,0 +1,42 @@
+/* sample.h -- samples: prompts with responses, and the rows they came from.
+ *
+ * What generation makes and metrics judge. */
+#ifndef HONE_SAMPLE_H
+#define HONE_SAMPLE_H
+
+#include <hone/plugin.h>
+#include <hone/tokenizer.h>
+
+typedef struct hone_samples hone_samples;
+
+HONE_API int hone_samples_new(hone_samples **out, hone_error *err);
+HONE_API hone_samples *hone_samples_ref(hone_samples *samples);
+HONE_API void hone_samples_free(hone_samples *samples);
+
+/* Everything of one sample; what is NULL or 0 is absent. All is copied; row is
+ * referenced. */
+typedef struct hone_sample {
+    const char *prompt, *response;       /* texts, NUL-terminated UTF-8 */
+    const int32_t *tokens;               /* prompt then response */
+    int64_t prompt_tokens, response_tokens;
+    const float *logp;                   /* [response_tokens], nats, as sampled */
+    const char *finish;                  /* "stop", "length" */
+    const hone_json *row;                /* the dataset row */
+    int64_t group;                       /* samples of one prompt share it */
+    uint64_t seed;
+} hone_sample;
+HONE_API int hone_samples_add(hone_samples *samples, const hone_sample *sample, hone_error *err);
+
+HONE_API size_t hone_samples_count(const hone_samples *samples);
+HONE_API const hone_sample *hone_samples_at(const hone_samples *samples, size_t i);
+HONE_API const char *hone_sample_prompt(const hone_samples *samples, size_t i);
+HONE_API const char *hone_sample_response(const hone_samples *samples, size_t i);
+/* -1 where the sample has no tokens. */
+HONE_API int64_t hone_sample_response_tokens(const hone_samples *samples, size_t i);
+/* A column of the sample's row (borrowed); NULL when it has none. */
+HONE_API const hone_json *hone_sample_column(const hone_samples *samples, size_t i,
+                                             const char *name);
+HONE_API int64_t hone_samples_step(const hone_samples *samples);
+HONE_API void hone_samples_set_step(hone_samples *samples, int64_t step);
+
+#endif
