@@ -1,3 +1,27 @@
 # The contract: every header here is public and compiles alone.
 honeincludedir = $(includedir)/hone
 honeinclude_HEADERS =
+honeinclude_HEADERS += include/hone/base.h
+honeinclude_HEADERS += include/hone/batch.h
+honeinclude_HEADERS += include/hone/bias.h
+honeinclude_HEADERS += include/hone/context.h
+honeinclude_HEADERS += include/hone/data.h
+honeinclude_HEADERS += include/hone/generate.h
+honeinclude_HEADERS += include/hone/hone.h
+honeinclude_HEADERS += include/hone/json.h
+honeinclude_HEADERS += include/hone/judgement.h
+honeinclude_HEADERS += include/hone/loss.h
+honeinclude_HEADERS += include/hone/metric.h
+honeinclude_HEADERS += include/hone/model.h
+honeinclude_HEADERS += include/hone/ops.h
+honeinclude_HEADERS += include/hone/optimizer.h
+honeinclude_HEADERS += include/hone/option.h
+honeinclude_HEADERS += include/hone/param.h
+honeinclude_HEADERS += include/hone/plugin.h
+honeinclude_HEADERS += include/hone/quality.h
+honeinclude_HEADERS += include/hone/random.h
+honeinclude_HEADERS += include/hone/safetensors.h
+honeinclude_HEADERS += include/hone/sample.h
+honeinclude_HEADERS += include/hone/strategy.h
+honeinclude_HEADERS += include/hone/tensor.h
+honeinclude_HEADERS += include/hone/tokenizer.h

@@ -1,0 +1,28 @@
+# libhone. Add a file as a line of its own, sorted.
+lib_LTLIBRARIES += core/libhone.la
+core_libhone_la_CPPFLAGS = $(AM_CPPFLAGS) $(PATHS) $(LIBCONFIG_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) \
+	$(UTF8PROC_CFLAGS) $(ZLIB_CFLAGS) $(OPENBLAS_CFLAGS)
+core_libhone_la_LDFLAGS = $(SANITIZERS) $(Z_DEFS) -shared -no-undefined -version-info 0:0:0
+core_libhone_la_LIBADD = $(LIBCONFIG_LIBS) $(JANSSON_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS) $(ZLIB_LIBS) \
+	$(OPENBLAS_LIBS) $(LTDL_LIBS) -lm
+core_libhone_la_SOURCES =
+
+# Kernels, each table compiled for its processor; core/ chooses one at run time.
+KERNEL_CFLAGS = $(AM_CFLAGS) $(OPTIMIZE_KERNELS) -fno-math-errno -fno-trapping-math
+
+#noinst_LTLIBRARIES += core/kernels/libgeneric.la
+#core_libhone_la_LIBADD += core/kernels/libgeneric.la
+#core_kernels_libgeneric_la_SOURCES = core/kernels/generic.c
+#core_kernels_libgeneric_la_CFLAGS = $(KERNEL_CFLAGS)
+#core_kernels_libgeneric_la_LDFLAGS =
+
+#if X86_64
+#noinst_LTLIBRARIES += core/kernels/libavx2.la core/kernels/libavx512.la
+#core_libhone_la_LIBADD += core/kernels/libavx2.la core/kernels/libavx512.la
+#endif
+#core_kernels_libavx2_la_SOURCES = core/kernels/avx2.c
+#core_kernels_libavx2_la_CFLAGS = $(KERNEL_CFLAGS) $(AVX2_CFLAGS)
+#core_kernels_libavx2_la_LDFLAGS =
+#core_kernels_libavx512_la_SOURCES = core/kernels/avx512.c
+#core_kernels_libavx512_la_CFLAGS = $(KERNEL_CFLAGS) $(AVX512_CFLAGS)
+#core_kernels_libavx512_la_LDFLAGS =

@@ -1,0 +1,2 @@
+# Add a file as a line of its own, sorted.
+dist_doc_DATA =
