@@ -10,3 +10,8 @@ check-local: check-programs
 	HONE_BUILD="$(abs_top_builddir)" $(top_srcdir)/tests/run
 
 .PHONY: check-programs
+EXTRA_DIST += tests/README.md
+EXTRA_DIST += tests/headers.sh
+EXTRA_DIST += tests/listed.sh
+EXTRA_DIST += tests/lsan.supp
+EXTRA_DIST += tests/run
