@@ -1,8 +1,19 @@
 # Tests: see tests/README.md. Add a file as a line of its own, sorted:
 #   check_PROGRAMS += tests/<name>          from tests/<name>.c
-#   EXTRA_DIST += tests/<name>.sh           scripts, .sh and .lua, and data
-LDADD = $(CHECK_LIBS)
+#   EXTRA_DIST += tests/<name>.sh           scripts, .sh and .lua, and data (a folder brings all it holds)
+EXTRA_DIST += tests/README.md
+EXTRA_DIST += tests/headers.sh
+EXTRA_DIST += tests/listed.sh
+EXTRA_DIST += tests/lsan.supp
+EXTRA_DIST += tests/parity
+EXTRA_DIST += tests/run
+
 check_PROGRAMS =
+
+check_LTLIBRARIES = tests/libsupport.la
+tests_libsupport_la_SOURCES = tests/support.c tests/support.h
+tests_libsupport_la_LDFLAGS =
+LDADD = tests/libsupport.la $(CHECK_LIBS)
 
 check-programs: all $(check_PROGRAMS)
 
@@ -10,8 +21,3 @@ check-local: check-programs
 	HONE_BUILD="$(abs_top_builddir)" $(top_srcdir)/tests/run
 
 .PHONY: check-programs
-EXTRA_DIST += tests/README.md
-EXTRA_DIST += tests/headers.sh
-EXTRA_DIST += tests/listed.sh
-EXTRA_DIST += tests/lsan.supp
-EXTRA_DIST += tests/run
