@@ -1,11 +1,31 @@
 # libhone. Add a file as a line of its own, sorted.
 lib_LTLIBRARIES += core/libhone.la
-core_libhone_la_CPPFLAGS = $(AM_CPPFLAGS) $(PATHS) $(LIBCONFIG_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) \
+CORE_CPPFLAGS = $(AM_CPPFLAGS) $(PATHS) $(LIBCONFIG_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) \
 	$(UTF8PROC_CFLAGS) $(ZLIB_CFLAGS) $(OPENBLAS_CFLAGS)
+core_libhone_la_CPPFLAGS = $(CORE_CPPFLAGS)
 core_libhone_la_LDFLAGS = $(SANITIZERS) $(Z_DEFS) -shared -no-undefined -version-info 0:0:0
 core_libhone_la_LIBADD = $(LIBCONFIG_LIBS) $(JANSSON_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS) $(ZLIB_LIBS) \
 	$(OPENBLAS_LIBS) $(LTDL_LIBS) -lm
 core_libhone_la_SOURCES =
+core_libhone_la_SOURCES += core/batch.h
+core_libhone_la_SOURCES += core/error.c
+core_libhone_la_SOURCES += core/file.c
+core_libhone_la_SOURCES += core/file.h
+core_libhone_la_SOURCES += core/gemm.c
+core_libhone_la_SOURCES += core/graph.c
+core_libhone_la_SOURCES += core/graph.h
+core_libhone_la_SOURCES += core/kernels/kernels.h
+core_libhone_la_SOURCES += core/memory.c
+core_libhone_la_SOURCES += core/param.h
+core_libhone_la_SOURCES += core/pool.c
+core_libhone_la_SOURCES += core/pool.h
+core_libhone_la_SOURCES += core/random.c
+core_libhone_la_SOURCES += core/sha256.c
+core_libhone_la_SOURCES += core/sha256.h
+core_libhone_la_SOURCES += core/tensor.c
+core_libhone_la_SOURCES += core/tensor.h
+core_libhone_la_SOURCES += core/text.c
+core_libhone_la_SOURCES += core/text.h
 
 # Kernels, each table compiled for its processor; core/ chooses one at run time.
 KERNEL_CFLAGS = $(AM_CFLAGS) $(OPTIMIZE_KERNELS) -fno-math-errno -fno-trapping-math
@@ -13,6 +33,7 @@ KERNEL_CFLAGS = $(AM_CFLAGS) $(OPTIMIZE_KERNELS) -fno-math-errno -fno-trapping-m
 #noinst_LTLIBRARIES += core/kernels/libgeneric.la
 #core_libhone_la_LIBADD += core/kernels/libgeneric.la
 #core_kernels_libgeneric_la_SOURCES = core/kernels/generic.c
+#core_kernels_libgeneric_la_CPPFLAGS = $(CORE_CPPFLAGS)
 #core_kernels_libgeneric_la_CFLAGS = $(KERNEL_CFLAGS)
 #core_kernels_libgeneric_la_LDFLAGS =
 
@@ -21,8 +42,10 @@ KERNEL_CFLAGS = $(AM_CFLAGS) $(OPTIMIZE_KERNELS) -fno-math-errno -fno-trapping-m
 #core_libhone_la_LIBADD += core/kernels/libavx2.la core/kernels/libavx512.la
 #endif
 #core_kernels_libavx2_la_SOURCES = core/kernels/avx2.c
+#core_kernels_libavx2_la_CPPFLAGS = $(CORE_CPPFLAGS)
 #core_kernels_libavx2_la_CFLAGS = $(KERNEL_CFLAGS) $(AVX2_CFLAGS)
 #core_kernels_libavx2_la_LDFLAGS =
 #core_kernels_libavx512_la_SOURCES = core/kernels/avx512.c
+#core_kernels_libavx512_la_CPPFLAGS = $(CORE_CPPFLAGS)
 #core_kernels_libavx512_la_CFLAGS = $(KERNEL_CFLAGS) $(AVX512_CFLAGS)
 #core_kernels_libavx512_la_LDFLAGS =
