@@ -41,12 +41,14 @@ HONE_API hone_score_state hone_scores_state(const hone_scores *scores, size_t i)
 /* The number; NaN unless the state is NUMBER. */
 HONE_API double hone_scores_value(const hone_scores *scores, size_t i);
 HONE_API const char *hone_scores_message(const hone_scores *scores, size_t i);
-/* Numbers a token, [response_tokens], or NULL. */
+/* Numbers a token, [response_tokens], NaN where none was set; NULL without any. */
 HONE_API const double *hone_scores_tokens(const hone_scores *scores, size_t i);
 /* By head; NaN where none was set. */
 HONE_API double hone_scores_head(const hone_scores *scores, size_t i, const char *head);
-/* { count, na, failed, mean, sd, min, max, heads, logged, failures = [first messages] }: a new
- * JSON object; mean and the like are null without numbers. */
+/* { count, numbers, na, failed, mean, sd, min, max, heads, logged,
+ * failures = [{ sample, message }, the first five] }: a new JSON object; mean
+ * and the like are null without numbers, sd without two. heads: by name, {
+ * numbers, mean, sd, min, max }. logged: by name; null where not finite. */
 HONE_API int hone_scores_summary(const hone_scores *scores, hone_json **out, hone_error *err);
 
 #endif

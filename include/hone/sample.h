@@ -27,11 +27,13 @@ typedef struct hone_sample {
 } hone_sample;
 HONE_API int hone_samples_add(hone_samples *samples, const hone_sample *sample, hone_error *err);
 
+/* Beyond the last sample: NULL, -1. Texts are NULL where absent. Counts of
+ * tokens without the tokens are believed: a sample may be scored by length. */
 HONE_API size_t hone_samples_count(const hone_samples *samples);
 HONE_API const hone_sample *hone_samples_at(const hone_samples *samples, size_t i);
 HONE_API const char *hone_sample_prompt(const hone_samples *samples, size_t i);
 HONE_API const char *hone_sample_response(const hone_samples *samples, size_t i);
-/* -1 where the sample has no tokens. */
+/* -1 where the sample has neither tokens nor a count of them. */
 HONE_API int64_t hone_sample_response_tokens(const hone_samples *samples, size_t i);
 /* A column of the sample's row (borrowed); NULL when it has none. */
 HONE_API const hone_json *hone_sample_column(const hone_samples *samples, size_t i,
