@@ -20,7 +20,11 @@ dist_strategy_DATA =
 
 optimizerdir = $(plugindir)/optimizer
 optimizer_LTLIBRARIES =
+optimizer_LTLIBRARIES += plugins/optimizer/adamw.la
+optimizer_LTLIBRARIES += plugins/optimizer/sgd.la
 dist_optimizer_DATA =
+plugins_optimizer_adamw_la_CFLAGS = $(KERNEL_CFLAGS)
+plugins_optimizer_sgd_la_CFLAGS = $(KERNEL_CFLAGS)
 
 qualitydir = $(plugindir)/quality
 quality_LTLIBRARIES =

@@ -17,7 +17,7 @@ typedef struct hone_update {
     float *value;             /* [count], to change */
     const float *gradient;    /* [count], scaled and clipped */
     float *const *states;     /* one [count] for each name in ops.states; zero before step 1 */
-    int64_t step;             /* 1, 2, ... */
+    int64_t step;             /* 1, 2, ...: updates of this tensor */
     double lr;
 } hone_update;
 
@@ -27,7 +27,9 @@ typedef struct hone_optimizer_ops {
     void (*close)(void *self);
     int (*update)(const void *self, const hone_update *u, hone_error *err); /* required */
     const char *const *states; /* ends with NULL; NULL: none */
-    bool elementwise;          /* pieces are independent: the core may split tensors */
+    /* Pieces are independent: the core may split tensors and, where the plugin
+     * is threadsafe, update several at once. */
+    bool elementwise;
     double (*lr)(const void *self); /* the learning rate of the options; required */
 } hone_optimizer_ops;
 
@@ -41,10 +43,10 @@ HONE_API void hone_optimizer_free(hone_optimizer *o);
 /* sqrt(sum of squares) over all gradients times |scale|; double over fixed
  * chunks. */
 HONE_API double hone_optimizer_norm(const hone_optimizer *o, double scale);
-/* One step: gradients times `scale`, times min(1, clip / norm) where clip > 0;
- * learning rate times `lr_scale`; gradients are cleared. norm (may be NULL)
- * receives the norm before clipping. A NaN or infinite norm is HONE_ENUMERIC,
- * and nothing was changed. */
+/* One step of every tensor that has a gradient: gradients times `scale`, times
+ * min(1, clip / norm) where clip > 0; learning rate times `lr_scale`;
+ * gradients are cleared. norm (may be NULL) receives the norm before clipping.
+ * A NaN or infinite norm is HONE_ENUMERIC, and nothing was changed. */
 HONE_API int hone_optimizer_step(hone_optimizer *o, double scale, double clip, double lr_scale,
                                  double *norm, hone_error *err);
 HONE_API void hone_optimizer_clear(hone_optimizer *o);
