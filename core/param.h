@@ -7,6 +7,7 @@
 
 struct hone_param {
     char *name, *role;
+    char *weight_name, *bias_name; /* in the checkpoint; bias_name NULL: no bias */
     int64_t layer, out, in;
     bool transposed;
     hone_param *tied_to;       /* weight is shared with this one */
@@ -16,5 +17,32 @@ struct hone_param {
     void *adapter;             /* the strategy's own, owned by the parameters */
     bool merged;               /* the adapter is folded into the weight: hooks rest */
 };
+
+/* Names entered below one another. */
+#define HONE_ENTER_DEPTH 8
+
+struct hone_params {
+    hone_param **items;        /* [count] in the order of naming */
+    hone_param **sorted;       /* [count] by name */
+    size_t count, capacity;
+    void **arrays;             /* handed out by hone_params_array */
+    size_t arrays_count;
+    struct {
+        char *prefix;          /* with all above it and the dot */
+        int64_t layer;
+    } entered[HONE_ENTER_DEPTH];
+    int depth;
+    int64_t layers;            /* most entered, plus 1 */
+    hone_error error;          /* the first failure */
+};
+
+int hone_params_create(hone_params **out, hone_error *err);
+void hone_params_free(hone_params *p);
+
+/* Shape of the weight as it is stored; returns its dimensions, 1 or 2. */
+int hone_param_shape(const hone_param *param, int64_t shape[2]);
+/* Make weight or bias (zeroed) of this dtype; ties share. Roots come first. */
+int hone_param_make_weight(hone_param *param, hone_dtype dtype, hone_error *err);
+int hone_param_make_bias(hone_param *param, hone_dtype dtype, hone_error *err);
 
 #endif
