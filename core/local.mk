@@ -41,6 +41,7 @@ core_libhone_la_SOURCES += core/tensor.c
 core_libhone_la_SOURCES += core/tensor.h
 core_libhone_la_SOURCES += core/text.c
 core_libhone_la_SOURCES += core/text.h
+core_libhone_la_SOURCES += core/tokenizer.c
 
 # Kernels, each table compiled for its processor; core/ chooses one at run time.
 KERNEL_CFLAGS = $(AM_CFLAGS) $(OPTIMIZE_KERNELS) -fno-math-errno -fno-trapping-math
