@@ -1,0 +1,27 @@
+/* normal.h -- what counts as the same text: NFKC, case folded, blanks joined. */
+#ifndef CORE_DATA_NORMAL_H
+#define CORE_DATA_NORMAL_H
+
+#include "parts.h"
+
+typedef struct data_normal {
+    uint8_t digest[32];   /* SHA-256 of the normalised text */
+    size_t chars;         /* of it, in code points, borders between parts not counted */
+    bool invalid;         /* no UTF-8: taken byte by byte */
+} data_normal;
+
+/* Buffers kept from row to row; start from {0}. */
+typedef struct data_normaliser {
+    data_parts parts;
+    hone_text text;
+    int32_t *points;
+    size_t capacity;
+} data_normaliser;
+
+/* Of row i: its texts in order, prompts and answers alike; of a row without a
+ * format, its JSON. */
+int data_normalise(data_normaliser *n, const hone_data *data, size_t i, data_normal *out,
+                   hone_error *err);
+void data_normaliser_close(data_normaliser *n);
+
+#endif
