@@ -22,6 +22,7 @@
 #include <hone/random.h>
 #include <hone/safetensors.h>
 #include <hone/sample.h>
+#include <hone/statistics.h>
 #include <hone/strategy.h>
 #include <hone/tensor.h>
 #include <hone/tokenizer.h>

@@ -22,6 +22,7 @@ honeinclude_HEADERS += include/hone/quality.h
 honeinclude_HEADERS += include/hone/random.h
 honeinclude_HEADERS += include/hone/safetensors.h
 honeinclude_HEADERS += include/hone/sample.h
+honeinclude_HEADERS += include/hone/statistics.h
 honeinclude_HEADERS += include/hone/strategy.h
 honeinclude_HEADERS += include/hone/tensor.h
 honeinclude_HEADERS += include/hone/tokenizer.h

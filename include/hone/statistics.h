@@ -1,0 +1,20 @@
+/* statistics.h -- the few distributions that quality and bias plugins share. */
+#ifndef HONE_STATISTICS_H
+#define HONE_STATISTICS_H
+
+#include <hone/base.h>
+
+/* x with P(Z <= x) = p for a standard normal Z; infinite at 0 and 1, NaN
+ * beyond. */
+HONE_API double hone_normal_quantile(double p);
+/* P(Z > x). */
+HONE_API double hone_normal_tail(double x);
+/* Exact two-sided p of k successes in n trials with chance p: the probability
+ * of all outcomes that are at most as likely. 1 without trials. */
+HONE_API double hone_binomial_test(int64_t k, int64_t n, double p);
+/* An interval for a share k/n that holds with `confidence` (0.95). Wilson 1927,
+ * doi:10.1080/01621459.1927.10502953. [0, 1] without trials. */
+HONE_API void hone_wilson_interval(double k, double n, double confidence, double *low,
+                                   double *high);
+
+#endif
