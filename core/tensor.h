@@ -1,18 +1,32 @@
-/* tensor.h -- what the core knows of tensors (see <hone/tensor.h>). */
+/* tensor.h -- what the core knows of tensors (see <hone/tensor.h>).
+ *
+ * A tensor is a view of a storage, plus a gradient slot where backward needs
+ * one. The tape holds slots for inputs, and tensors only where backward reads
+ * their values: so an activation that nothing reads again is freed at once. */
 #ifndef CORE_TENSOR_H
 #define CORE_TENSOR_H
 
 #include <hone/tensor.h>
 #include <stdatomic.h>
 
+#include "pool.h"
+
 /* Bytes shared by views. */
 typedef struct hone_storage {
     atomic_int refs;
-    size_t size;               /* bytes asked for */
-    struct hone_pool *pool;    /* buffers return there; NULL: to the system */
-    void *data;                /* 64-byte aligned; NULL when size is 0 */
-    void *block;               /* what hone_free takes */
+    hone_pool *pool;   /* the bytes return there; NULL: to the system */
+    hone_buffer buffer;
 } hone_storage;
+
+/* Where the gradient of a tensor is gathered. */
+typedef struct hone_slot {
+    atomic_int refs;
+    bool leaf;             /* keeps its gradient between steps */
+    bool stale;            /* cleared: the next write overwrites */
+    int dims;
+    int64_t shape[HONE_DIMS];
+    struct hone_tensor *grad; /* NULL: nothing has reached it */
+} hone_slot;
 
 struct hone_tensor {
     atomic_int refs;
@@ -20,30 +34,25 @@ struct hone_tensor {
     int dims;
     int64_t shape[HONE_DIMS];
     hone_storage *storage;
-    size_t offset;             /* bytes */
-    bool needs_grad;           /* a leaf that was asked to, or made from such */
-    bool is_result;            /* made by a recorded op */
-    hone_tensor *grad;         /* same shape, float */
-    bool grad_stale;           /* cleared: the next gradient overwrites */
+    size_t offset;         /* bytes */
+    hone_slot *slot;       /* NULL: no gradient is wanted */
 };
 
-/* A tensor whose elements are not zeroed, from a pool or, NULL, the system. */
-int hone_tensor_new_raw(hone_tensor **out, struct hone_pool *pool, hone_dtype dtype, int dims,
+/* Elements are not zeroed; pool NULL: from the system. */
+int hone_tensor_new_raw(hone_tensor **out, hone_pool *pool, hone_dtype dtype, int dims,
                         const int64_t *shape, hone_error *err);
-/* A view of another's storage. */
+/* A view of another's storage, `offset` bytes after its first element. */
 int hone_tensor_view(hone_tensor **out, hone_tensor *of, size_t offset, int dims,
                      const int64_t *shape, hone_error *err);
 bool hone_tensor_same_shape(const hone_tensor *a, const hone_tensor *b);
+bool hone_tensor_is_float(const hone_tensor *t);
 
-/* The gradient to write to, of dtype `dtype`; *fresh: it holds nothing, so the
- * first write overwrites. NULL: no memory. */
-hone_tensor *hone_tensor_grad_for(hone_tensor *t, struct hone_pool *pool, hone_dtype dtype,
-                                  bool *fresh, hone_error *err);
+hone_slot *hone_slot_new(const hone_tensor *like, bool leaf, hone_error *err);
+hone_slot *hone_slot_ref(hone_slot *slot);
+void hone_slot_free(hone_slot *slot);
 
-/* Conversions of arrays, by value, rounding to nearest even. */
-float hone_bf16_to_f32(uint16_t x);
-uint16_t hone_f32_to_bf16(float x);
-float hone_f16_to_f32(uint16_t x);
-uint16_t hone_f32_to_f16(float x);
+/* Arrays of one dtype to another, floats rounded to nearest even. */
+void hone_convert(hone_dtype to_type, void *to, hone_dtype from_type, const void *from,
+                  int64_t count);
 
 #endif

@@ -1,0 +1,381 @@
+/* attention.c -- grouped-query attention over segments, forward and backward.
+ *
+ * Work is cut into tiles of query rows of one head of one segment: scores of a
+ * tile against the keys it can see are one product, softmax in place, one more
+ * product. So memory is [tile, keys] a thread, never [n, n]. The forward pass
+ * keeps the log-sum-exp of each row; backward computes a tile's probabilities
+ * again from it (Dao et al. 2022, arXiv:2205.14135, without the blocking of
+ * keys):
+ *
+ *   P = exp(S - lse), dP = dO V^T, dS = P (dP - rowsum(dO O)) scale
+ *   dQ = dS K, dK += dS^T Q, dV += P^T dO
+ *
+ * Backward runs a key-value head of a segment as one piece of work, so the
+ * sums into dK and dV have one order. */
+#include "../batch.h"
+#include "../graph.h"
+
+#include <math.h>
+#include <string.h>
+
+#define TILE 64
+
+/* One segment as attention sees it. */
+struct span {
+    int64_t row, length;   /* queries: rows of the batch */
+    int64_t past;          /* keys before the first query */
+    const void *k, *v;     /* of the first key, row stride kv_width */
+};
+
+struct attention {
+    hone_graph *g;
+    hone_attention_spec spec;
+    int64_t d, width, kv_width, tokens, group;
+    const void *q, *out, *dout;
+    void *y, *lse;         /* lse [heads, tokens] */
+    void *dq, *dk, *dv;    /* NULL: not wanted */
+    bool add_q;
+    struct span *spans;    /* [count] */
+    size_t count;
+    struct piece {
+        size_t span;
+        int64_t head, from, to; /* of query rows */
+    } *pieces;
+    atomic_bool failed;    /* a thread found no memory */
+};
+
+/* ---- one tile ---- */
+
+struct tile {
+    const struct attention *a;
+    const struct span *span;
+    int64_t head, from, rows;  /* rows [from, from + rows) of the span */
+    int64_t first, keys;       /* keys [first, first + keys) are seen by some row */
+    int64_t low[TILE], high[TILE]; /* by row, relative to first */
+};
+
+static void tile_init(struct tile *t, const struct attention *a, const struct span *span, int64_t head,
+                      int64_t from, int64_t to)
+{
+    int64_t all = span->past + span->length, window = a->spec.window;
+
+    t->a = a;
+    t->span = span;
+    t->head = head;
+    t->from = from;
+    t->rows = to - from;
+    for (int64_t r = 0; r < t->rows; r++) {
+        int64_t position = span->past + from + r;
+        t->low[r] = window > 0 && position + 1 > window ? position + 1 - window : 0;
+        t->high[r] = a->spec.mask == HONE_CAUSAL ? position + 1 : all;
+    }
+    t->first = t->low[0];
+    t->keys = t->high[t->rows - 1] - t->first;
+    for (int64_t r = 0; r < t->rows; r++) {
+        t->low[r] -= t->first;
+        t->high[r] -= t->first;
+    }
+}
+
+static const void *tile_keys(const struct tile *t, const void *k)
+{
+    return hone_at(t->a->g, k, t->first * t->a->kv_width + t->head / t->a->group * t->a->d);
+}
+
+/* Offset of the tile's first query row in an array [tokens, width]. */
+static int64_t tile_row(const struct tile *t)
+{
+    return (t->span->row + t->from) * t->a->width + t->head * t->a->d;
+}
+
+static void *tile_lse(const struct tile *t)
+{
+    return hone_at(t->a->g, t->a->lse, t->head * t->a->tokens + t->span->row + t->from);
+}
+
+/* s [rows, keys] = Q K^T, unscaled. */
+static void tile_scores(const struct tile *t, void *s)
+{
+    const struct attention *a = t->a;
+
+    a->g->k->gemm(false, true, t->rows, t->keys, a->d, 1, hone_at(a->g, a->q, tile_row(t)), a->width,
+                  tile_keys(t, t->span->k), a->kv_width, 0, s, t->keys);
+}
+
+/* ---- forward ---- */
+
+static bool attention_scratch(struct attention *a, hone_buffer *buffer, int64_t count)
+{
+    hone_error err = {0};
+
+    if (!hone_pool_take(a->g->pool, buffer, (size_t)count * hone_graph_width(a->g), &err))
+        return true;
+    atomic_store(&a->failed, true); /* the graph is told when all threads are back */
+    return false;
+}
+
+static int attention_done(struct attention *a)
+{
+    if (atomic_load(&a->failed))
+        hone_graph_fail(a->g, HONE_ENOMEM, "out of memory: attention");
+    return a->g->error.code;
+}
+
+static void attention_piece(void *arg, int64_t i)
+{
+    struct attention *a = arg;
+    const struct piece *p = &a->pieces[i];
+    struct tile t;
+    hone_buffer s;
+
+    tile_init(&t, a, &a->spans[p->span], p->head, p->from, p->to);
+    if (!attention_scratch(a, &s, t.rows * t.keys))
+        return;
+    tile_scores(&t, s.data);
+    a->g->k->attention_softmax(t.rows, t.keys, s.data, t.keys, a->spec.scale, a->spec.soft_cap, t.low,
+                               t.high, tile_lse(&t), false);
+    a->g->k->gemm(false, false, t.rows, a->d, t.keys, 1, s.data, t.keys, tile_keys(&t, t.span->v),
+                  a->kv_width, 0, hone_at(a->g, a->y, tile_row(&t)), a->width);
+    hone_pool_give(a->g->pool, &s);
+}
+
+/* Every tile of every head of every span. */
+static int64_t attention_cut(struct attention *a)
+{
+    int64_t count = 0, n = 0;
+
+    for (size_t s = 0; s < a->count; s++)
+        count += (a->spans[s].length + TILE - 1) / TILE * a->spec.heads;
+    if (!(a->pieces = hone_alloc((size_t)(count ? count : 1), sizeof *a->pieces)))
+        return -1;
+    for (size_t s = 0; s < a->count; s++)
+        for (int64_t h = 0; h < a->spec.heads; h++)
+            for (int64_t from = 0; from < a->spans[s].length; from += TILE) {
+                int64_t to = from + TILE < a->spans[s].length ? from + TILE : a->spans[s].length;
+                a->pieces[n++] = (struct piece){ s, h, from, to };
+            }
+    return count;
+}
+
+/* ---- backward ---- */
+
+struct backward_buffers {
+    hone_buffer p, dp, raw, delta;
+};
+
+static void backward_give(struct attention *a, struct backward_buffers *b)
+{
+    hone_pool_give(a->g->pool, &b->p);
+    hone_pool_give(a->g->pool, &b->dp);
+    hone_pool_give(a->g->pool, &b->raw);
+    hone_pool_give(a->g->pool, &b->delta);
+}
+
+static void backward_tile(struct attention *a, const struct tile *t, struct backward_buffers *b)
+{
+    const hone_kernels *k = a->g->k;
+    int64_t row = tile_row(t), keys = t->keys, kv = tile_row(t);
+    const void *dout = hone_at(a->g, a->dout, row), *out = hone_at(a->g, a->out, row);
+    const void *q = hone_at(a->g, a->q, row);
+    void *dk, *dv;
+
+    /* Rows of keys in the batch: backward is without a cache, past is 0. */
+    kv = (t->span->row + t->first) * a->kv_width + t->head / a->group * a->d;
+    dk = hone_at(a->g, a->dk, kv);
+    dv = hone_at(a->g, a->dv, kv);
+    tile_scores(t, b->p.data);
+    if (a->spec.soft_cap > 0)
+        memcpy(b->raw.data, b->p.data, (size_t)(t->rows * keys) * hone_graph_width(a->g));
+    k->attention_softmax(t->rows, keys, b->p.data, keys, a->spec.scale, a->spec.soft_cap, t->low,
+                         t->high, tile_lse(t), true);
+    if (dv)
+        k->gemm(true, false, keys, a->d, t->rows, 1, b->p.data, keys, dout, a->width, 1, dv,
+                a->kv_width);
+    if (!a->dq && !dk)
+        return;
+    for (int64_t r = 0; r < t->rows; r++) {
+        double dot = k->dot(a->d, hone_at(a->g, dout, r * a->width), hone_at(a->g, out, r * a->width));
+        hone_convert(k->dtype, hone_at(a->g, b->delta.data, r), HONE_F64, &dot, 1);
+    }
+    k->gemm(false, true, t->rows, keys, a->d, 1, dout, a->width, tile_keys(t, t->span->v), a->kv_width,
+            0, b->dp.data, keys);
+    k->attention_grad(t->rows, keys, b->p.data, b->dp.data, keys, a->spec.scale, a->spec.soft_cap,
+                      b->raw.data, b->delta.data);
+    if (a->dq)
+        k->gemm(false, false, t->rows, a->d, keys, 1, b->dp.data, keys, tile_keys(t, t->span->k),
+                a->kv_width, a->add_q, hone_at(a->g, a->dq, row), a->width);
+    if (dk)
+        k->gemm(true, false, keys, a->d, t->rows, 1, b->dp.data, keys, q, a->width, 1, dk, a->kv_width);
+}
+
+/* One key-value head of one span: all its query heads and tiles, in order. */
+static void backward_piece(void *arg, int64_t i)
+{
+    struct attention *a = arg;
+    const struct span *span = &a->spans[i / a->spec.kv_heads];
+    int64_t kv_head = i % a->spec.kv_heads, most = TILE * span->length;
+    struct backward_buffers b = {0};
+
+    if (attention_scratch(a, &b.p, most) && attention_scratch(a, &b.dp, most) &&
+        attention_scratch(a, &b.raw, a->spec.soft_cap > 0 ? most : 0) &&
+        attention_scratch(a, &b.delta, TILE)) {
+        for (int64_t h = kv_head * a->group; h < (kv_head + 1) * a->group; h++)
+            for (int64_t from = 0; from < span->length; from += TILE) {
+                struct tile t;
+                tile_init(&t, a, span, h, from, from + TILE < span->length ? from + TILE : span->length);
+                backward_tile(a, &t, &b);
+            }
+    }
+    backward_give(a, &b);
+}
+
+/* Node: inputs q, k, v; saved q, k, v, out, lse; args: the attention itself,
+ * with spans of its own. */
+static void attention_drop(void *args)
+{
+    hone_free(((struct attention *)args)->spans);
+}
+
+static void attention_keys(struct attention *a, const hone_tensor *k, const hone_tensor *v)
+{
+    for (size_t s = 0; s < a->count; s++) {
+        a->spans[s].k = hone_at(a->g, hone_tensor_bytes(k), a->spans[s].row * a->kv_width);
+        a->spans[s].v = hone_at(a->g, hone_tensor_bytes(v), a->spans[s].row * a->kv_width);
+    }
+}
+
+static int attention_backward(hone_graph *g, hone_node *node)
+{
+    struct attention *a = node->args;
+
+    a->g = g;
+    a->q = hone_tensor_bytes(node->saved[0]);
+    a->out = hone_tensor_bytes(node->saved[3]);
+    a->lse = hone_tensor_data(node->saved[4]);
+    a->dout = hone_tensor_bytes(node->out->grad);
+    attention_keys(a, node->saved[1], node->saved[2]);
+    a->dq = hone_tensor_data(hone_node_grad(g, node, 0, &a->add_q));
+    a->dk = hone_tensor_data(hone_node_grad_sum(g, node, 1));
+    a->dv = hone_tensor_data(hone_node_grad_sum(g, node, 2));
+    if (!g->error.code)
+        hone_parallel(g->context, (int64_t)a->count * a->spec.kv_heads, backward_piece, a);
+    return attention_done(a);
+}
+
+static const hone_op attention_op = { "attention", attention_backward, attention_drop };
+
+/* ---- the op ---- */
+
+static bool attention_check(hone_graph *g, hone_tensor *q, hone_tensor *k, hone_tensor *v,
+                            const hone_batch *batch, const hone_attention_spec *spec)
+{
+    int64_t tokens = hone_batch_tokens(batch), d;
+    char sq[96], sk[96], sv[96];
+
+    if (!hone_check_float(g, "attention", q) || !hone_check_float(g, "attention", k) ||
+        !hone_check_float(g, "attention", v))
+        return false;
+    d = spec->heads > 0 ? hone_tensor_extent(q, 1) / spec->heads : 0;
+    if (q->dims == 2 && k->dims == 2 && hone_tensor_same_shape(k, v) && spec->kv_heads > 0 && d > 0 &&
+        spec->heads % spec->kv_heads == 0 && q->shape[0] == tokens && k->shape[0] == tokens &&
+        q->shape[1] == d * spec->heads && k->shape[1] == d * spec->kv_heads)
+        return true;
+    hone_graph_fail(g, HONE_EINVAL,
+                    "attention: q %s, k %s, v %s do not fit %" PRId64 " tokens, %" PRId64
+                    " heads, %" PRId64 " key-value heads",
+                    hone_tensor_describe(q, sq), hone_tensor_describe(k, sk),
+                    hone_tensor_describe(v, sv), tokens, spec->heads, spec->kv_heads);
+    return false;
+}
+
+/* Put the segment's keys and values behind what its slot holds. */
+static bool attention_append(struct attention *a, struct span *span, const hone_segment *segment,
+                             hone_cache *cache)
+{
+    hone_error err = {0};
+
+    if (a->g->k->dtype != HONE_F32) {
+        hone_graph_fail(a->g, HONE_EUNSUPPORTED, "attention: a cache needs f32 kernels");
+        return false;
+    }
+    if (hone_cache_append(cache, a->spec.layer, segment->slot, segment->position, span->k, span->v,
+                          span->length, a->kv_width, &err)) {
+        hone_graph_fail(a->g, err.code, "%s", err.message);
+        return false;
+    }
+    span->past = segment->position;
+    span->k = hone_cache_keys(cache, a->spec.layer, segment->slot);
+    span->v = hone_cache_values(cache, a->spec.layer, segment->slot);
+    return true;
+}
+
+static bool attention_spans(struct attention *a, hone_tensor *k, hone_tensor *v,
+                            const hone_batch *batch, hone_cache *cache)
+{
+    a->count = hone_batch_segments(batch);
+    if (!(a->spans = hone_alloc(a->count ? a->count : 1, sizeof *a->spans))) {
+        hone_graph_fail(a->g, HONE_ENOMEM, "out of memory: attention");
+        return false;
+    }
+    for (size_t s = 0; s < a->count; s++) {
+        const hone_segment *segment = hone_batch_segment(batch, s);
+        a->spans[s].row = segment->start;
+        a->spans[s].length = segment->length;
+    }
+    attention_keys(a, k, v);
+    for (size_t s = 0; cache && s < a->count; s++)
+        if (hone_batch_segment(batch, s)->slot >= 0 &&
+            !attention_append(a, &a->spans[s], hone_batch_segment(batch, s), cache))
+            return false;
+    return true;
+}
+
+hone_tensor *hone_attention(hone_graph *g, hone_tensor *q, hone_tensor *k, hone_tensor *v,
+                            const hone_batch *batch, hone_cache *cache,
+                            const hone_attention_spec *spec)
+{
+    struct attention a = { .g = g, .spec = *spec, .tokens = hone_batch_tokens(batch) };
+    hone_tensor *y = NULL, *lse;
+    hone_node *node = NULL;
+    int64_t pieces;
+
+    if (!q || !k || !v || !attention_check(g, q, k, v, batch, spec))
+        return NULL;
+    if (cache && g->options.record)
+        return hone_graph_fail(g, HONE_ESTATE, "attention: no gradients through a cache");
+    a.width = q->shape[1];
+    a.kv_width = k->shape[1];
+    a.d = a.width / spec->heads;
+    a.group = spec->heads / spec->kv_heads;
+    if (a.spec.scale == 0)
+        a.spec.scale = 1 / sqrt((double)a.d);
+    a.q = hone_tensor_bytes(q);
+    if (!attention_spans(&a, k, v, batch, cache) || !(y = hone_graph_result_like(g, q)) ||
+        !(lse = hone_graph_result(g, 2, (int64_t[]){ spec->heads, a.tokens })))
+        goto out;
+    a.y = hone_tensor_data(y);
+    a.lse = hone_tensor_data(lse);
+    if ((pieces = attention_cut(&a)) < 0) {
+        hone_graph_fail(g, HONE_ENOMEM, "out of memory: attention");
+        goto out;
+    }
+    hone_parallel(g->context, pieces, attention_piece, &a);
+    if (attention_done(&a))
+        goto out;
+    node = hone_graph_node(g, &attention_op, y, (hone_tensor *[]){ q, k, v }, 3, sizeof a);
+    if (node) {
+        struct attention *kept = node->args;
+        memcpy(kept, &a, sizeof a);
+        kept->pieces = NULL;
+        hone_node_save(node, 0, q);
+        hone_node_save(node, 1, k);
+        hone_node_save(node, 2, v);
+        hone_node_save(node, 3, y);
+        hone_node_save(node, 4, lse);
+    }
+out:
+    hone_free(a.pieces);
+    if (!node)
+        hone_free(a.spans);
+    return g->error.code ? NULL : y;
+}
