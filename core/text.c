@@ -62,6 +62,15 @@ const char *hone_print_real(char buf[HONE_REAL_MAX], double value)
     return buf;
 }
 
+char *hone_path_expand(const char *path)
+{
+    const char *home = getenv("HOME");
+
+    if (*path == '~' && (!path[1] || path[1] == '/') && home)
+        return hone_format("%s%s", home, path + 1);
+    return hone_strdup(path);
+}
+
 size_t hone_utf8_incomplete(const char *bytes, size_t n)
 {
     for (size_t back = 1; back <= 3 && back <= n; back++) {

@@ -20,6 +20,9 @@ double hone_strtod(const char *text, char **end);
 locale_t hone_locale_enter(void);
 void hone_locale_leave(locale_t before);
 
+/* The path with a leading ~ replaced by the user's home; NULL: no memory. */
+char *hone_path_expand(const char *path);
+
 /* Bytes at the end of bytes[0..n) that begin a UTF-8 character and lack its rest. */
 size_t hone_utf8_incomplete(const char *bytes, size_t n);
 

@@ -1,0 +1,23 @@
+/* context.h -- what the core knows of a context (see <hone/context.h>). */
+#ifndef CORE_CONTEXT_H
+#define CORE_CONTEXT_H
+
+#include "registry.h"
+#include "threads.h"
+
+#include <hone/context.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct hone_context {
+    hone_json *settings;
+    hone_registry registry;
+    hone_threads *threads;
+    atomic_int interrupted;
+    hone_log_level log_level;
+    pthread_mutex_t log_mutex; /* one line at a time */
+    hone_log_sink *log_sink;
+    void *log_user;
+};
+
+#endif
