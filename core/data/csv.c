@@ -3,7 +3,7 @@
  * A field in quotes may hold separators, line ends and doubled quotes; a quote
  * inside a field that did not begin with one stands for itself. All values are
  * texts: "007" and "1e5" stay what they are. A column without a name is called
- * column_N. Blank lines are no rows. */
+ * column_N, a second one of a name `name`_2. Blank lines are no rows. */
 #include "load.h"
 
 #include <stdio.h>
@@ -123,24 +123,40 @@ static const char *csv_field(const csv *c, size_t i)
     return c->text.bytes + (i ? c->ends[i - 1] + 1 : 0);
 }
 
+/* The name of column i, other than those before it. */
+static char *csv_name(const csv *c, size_t i, json_t *taken)
+{
+    const char *field = csv_field(c, i);
+    char *name = *field ? hone_strdup(field) : hone_format("column_%zu", i + 1);
+
+    for (size_t n = 2; name && json_object_get(taken, name); n++) {
+        hone_free(name);
+        name = hone_format("%s_%zu", field, n);
+    }
+    if (name && json_object_set_new_nocheck(taken, name, json_true())) {
+        hone_free(name);
+        name = NULL;
+    }
+    return name;
+}
+
 static int csv_header(csv *c, hone_error *err)
 {
+    json_t *taken;
     data_reader *r = &c->load->reader;
-    size_t bad = c->count ? data_utf8(c->text.bytes, c->text.count) : 0;
+    size_t bad = data_utf8(c->text.bytes, c->text.count);
 
     if (bad < c->text.count)
         return data_reader_fail(r, c->line, err, "invalid UTF-8 at byte %zu of the header",
                                 bad + 1);
     if (!(c->names = hone_alloc(c->count, sizeof *c->names)))
         return hone_fail_memory(err, "column names");
-    c->columns = c->count;
-    for (size_t i = 0; i < c->count; i++) {
-        const char *name = csv_field(c, i);
-        c->names[i] = *name ? hone_strdup(name) : hone_format("column_%zu", i + 1);
-        if (!c->names[i])
-            return hone_fail_memory(err, "column names");
-    }
-    return HONE_OK;
+    taken = json_object();
+    for (c->columns = 0; taken && c->columns < c->count; c->columns++)
+        if (!(c->names[c->columns] = csv_name(c, c->columns, taken)))
+            break;
+    json_decref(taken);
+    return c->columns == c->count ? HONE_OK : hone_fail_memory(err, "column names");
 }
 
 static int csv_row(csv *c, hone_error *err)
@@ -165,10 +181,7 @@ static int csv_row(csv *c, hone_error *err)
             return hone_fail_memory(err, "a row");
         }
     }
-    if (json_object_size(row) == c->columns)
-        return data_load_row(c->load, row, c->line, err);
-    json_decref(row);
-    return data_reader_fail(r, 1, err, "two columns of the header have the same name");
+    return data_load_row(c->load, row, c->line, err);
 }
 
 int data_read_csv(data_load *load, hone_error *err)

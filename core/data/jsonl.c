@@ -8,6 +8,17 @@
 #include <ctype.h>
 #include <string.h>
 
+/* jansson's words, but where they speak of its options, or of a file. */
+static const char *jsonl_why(const json_error_t *why)
+{
+    switch (json_error_code(why)) {
+    case json_error_premature_end_of_input: return "the row ends too early";
+    case json_error_end_of_input_expected: return "text after the end of the row";
+    case json_error_null_character: return "a zero character (\\u0000) in a text";
+    default: return why->text;
+    }
+}
+
 /* Parse text[0..n), which begins at `line` of the file. */
 static int jsonl_row(data_load *load, const char *text, size_t n, uint64_t line, hone_error *err)
 {
@@ -25,10 +36,7 @@ static int jsonl_row(data_load *load, const char *text, size_t n, uint64_t line,
     if (json_error_code(&why) == json_error_out_of_memory)
         return hone_fail_memory(err, "a row");
     at = line + (why.line > 0 ? (uint64_t)why.line - 1 : 0);
-    if (json_error_code(&why) == json_error_premature_end_of_input)
-        return data_reader_fail(&load->reader, at, err, "column %d: the row ends too early",
-                                why.column);
-    return data_reader_fail(&load->reader, at, err, "column %d: %s", why.column, why.text);
+    return data_reader_fail(&load->reader, at, err, "column %d: %s", why.column, jsonl_why(&why));
 }
 
 static bool jsonl_blank(const hone_text *line)

@@ -7,10 +7,14 @@ static const char *const units[] = { "paragraph", "line", "file", NULL };
 static const char *const invalid[] = { "error", "drop", NULL };
 
 struct load_options {
+    const char *columns;
     int64_t unit, limit, utf8;
 };
 
+/* `columns` is here to be known by name: an object of the user's own keys is no
+ * type of option, and load_options_read takes it out. */
 static const hone_option options_table[] = {
+    HONE_OPT_STRING(struct load_options, columns, "columns", NULL, "columns to rename"),
     HONE_OPT_CHOICE(struct load_options, unit, "unit", "paragraph", units, "what a row of text is"),
     HONE_OPT_INT(struct load_options, limit, "limit", HONE_UNSET_INT, 1, INT64_MAX, "rows at most"),
     HONE_OPT_CHOICE(struct load_options, utf8, "utf8", "error", invalid,
@@ -44,7 +48,6 @@ static const struct load_kind *load_kind_of(const char *path)
     return NULL;
 }
 
-/* `columns` is an object of the user's own keys; the table has the others. */
 static int load_options_read(data_load *load, hone_context *context, const hone_json *json,
                              hone_error *err)
 {
