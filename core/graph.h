@@ -70,13 +70,6 @@ hone_tensor *hone_node_grad(hone_graph *g, hone_node *node, size_t i, bool *add)
 /* The same, zeroed if it held nothing: for scattered sums. */
 hone_tensor *hone_node_grad_sum(hone_graph *g, hone_node *node, size_t i);
 
-/* y = fn(user, g, x) without keeping anything between x and y: backward runs
- * fn again. user is copied (user_size bytes); what it points to must live until
- * then. fn must compute the same again; dropout does. */
-typedef hone_tensor *hone_checkpoint_fn(void *user, hone_graph *g, hone_tensor *x);
-hone_tensor *hone_graph_checkpoint(hone_graph *g, hone_tensor *x, hone_checkpoint_fn *fn,
-                                   const void *user, size_t user_size);
-
 /* Run the tape back from `out`, whose gradient is set, down to `base` nodes. */
 int hone_graph_unwind(hone_graph *g, size_t base);
 

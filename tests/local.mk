@@ -9,9 +9,11 @@ EXTRA_DIST += tests/parity
 EXTRA_DIST += tests/run
 
 check_PROGRAMS =
+check_PROGRAMS += tests/test_ops
+check_PROGRAMS += tests/test_tensor
 
 check_LTLIBRARIES = tests/libsupport.la
-tests_libsupport_la_SOURCES = tests/support.c tests/support.h
+tests_libsupport_la_SOURCES = tests/gradient.c tests/gradient.h tests/support.c tests/support.h
 tests_libsupport_la_LDFLAGS =
 LDADD = tests/libsupport.la $(CHECK_LIBS)
 

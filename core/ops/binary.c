@@ -71,8 +71,12 @@ static void binary_forward_call(const struct work *w, int64_t n, const void *a, 
 
 static void binary_grad_call(const struct work *w, int64_t n, const void *a, const void *b, int64_t at)
 {
-    w->g->k->binary_grad((hone_binary)w->f, w->second, n, a, w->sa, b, w->sb,
-                         hone_at(w->g, w->x, at), hone_at(w->g, w->y, at), w->add);
+    if (w->f == HONE_BIN_ADD || w->f == HONE_BIN_SUB) /* reads no operands: none were kept */
+        w->g->k->affine(n, w->second && w->f == HONE_BIN_SUB ? -1 : 1, hone_at(w->g, w->x, at), 0,
+                        hone_at(w->g, w->y, at), w->add);
+    else
+        w->g->k->binary_grad((hone_binary)w->f, w->second, n, a, w->sa, b, w->sb,
+                             hone_at(w->g, w->x, at), hone_at(w->g, w->y, at), w->add);
 }
 
 static void compare_call(const struct work *w, int64_t n, const void *a, const void *b, int64_t at)
@@ -184,7 +188,7 @@ static hone_tensor *binary_apply(hone_graph *g, hone_binary f, hone_tensor *a, h
     hone_graph_pieces(g, rows, binary_piece_rows(&w), binary_piece, &w);
     if ((node = hone_graph_node(g, &binary_op, y, (hone_tensor *[]){ a, b }, 2, sizeof args))) {
         *(struct binary *)node->args = args;
-        if (f != HONE_BIN_ADD && f != HONE_BIN_SUB) { /* these read no values */
+        if (f != HONE_BIN_ADD && f != HONE_BIN_SUB) {
             hone_node_save(node, 0, a);
             hone_node_save(node, 1, b);
         }

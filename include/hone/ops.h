@@ -85,6 +85,16 @@ HONE_API hone_tensor *hone_swiglu(hone_graph *g, hone_tensor *gate, hone_tensor 
  * seed and the op's place in it. */
 HONE_API hone_tensor *hone_dropout(hone_graph *g, hone_tensor *a, double probability);
 
+/* ---- recomputation ---- */
+
+/* y = fn(user, g, x) without keeping anything between x and y: backward runs
+ * fn again. `user` is copied (user_size bytes); what it points to must live
+ * until then. fn must compute the same again; dropout does. Chen et al. 2016,
+ * arXiv:1604.06174. */
+typedef hone_tensor *hone_checkpoint_fn(void *user, hone_graph *g, hone_tensor *x);
+HONE_API hone_tensor *hone_graph_checkpoint(hone_graph *g, hone_tensor *x, hone_checkpoint_fn *fn,
+                                            const void *user, size_t user_size);
+
 /* ---- an op of your own ---- */
 
 /* forward fills out from the inputs. backward adds to grads[i] (NULL where no
