@@ -12,7 +12,6 @@ static hone_context *context;
 static void setup(void)
 {
     context = support_context();
-    hone_context_on_log(context, NULL, NULL);
 }
 
 static void teardown(void)

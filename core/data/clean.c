@@ -8,13 +8,12 @@
 #include <string.h>
 
 struct clean_options {
-    bool dedup, utf8;
+    bool dedup;
     int64_t min_chars, max_chars;
 };
 
 static const hone_option options_table[] = {
     HONE_OPT_BOOL(struct clean_options, dedup, "dedup", true, "leave out normalised duplicates"),
-    HONE_OPT_BOOL(struct clean_options, utf8, "utf8", true, "leave out invalid UTF-8"),
     HONE_OPT_INT(struct clean_options, min_chars, "min_chars", 0, 0, INT64_MAX,
                  "fewest characters of a row's text"),
     HONE_OPT_INT(struct clean_options, max_chars, "max_chars", HONE_UNSET_INT, 1, INT64_MAX,
@@ -55,8 +54,6 @@ static int clean_judge(clean *c, const data_normal *text)
 {
     const struct clean_options *o = &c->options;
 
-    if (o->utf8 && text->invalid)
-        return CLEAN_UTF8;
     if (text->chars < (uint64_t)o->min_chars)
         return CLEAN_SHORT;
     if (o->max_chars != HONE_UNSET_INT && text->chars > (uint64_t)o->max_chars)
@@ -91,7 +88,7 @@ static int clean_rows(clean *c, hone_error *err)
     return HONE_OK;
 }
 
-/* Rows that loading left out are this report's, too. */
+/* Rows that loading left out for invalid UTF-8 are this report's, too. */
 static void clean_loaded(clean *c)
 {
     for (size_t i = 0; i < c->data->invalid; i++)

@@ -5,6 +5,7 @@
 #include "data.h"
 
 #include "../sha256.h"
+#include "reader.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,25 @@ int data_create(hone_data **out, hone_context *context, const char *name, hone_e
     }
     *out = data;
     return HONE_OK;
+}
+
+/* Whether some text in the value is no UTF-8. */
+static bool data_is_broken(const json_t *json)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+
+    if (json_is_string(json))
+        return data_utf8(json_string_value(json), json_string_length(json)) <
+               json_string_length(json);
+    json_object_foreach((json_t *)json, key, value)
+        if (data_utf8(key, strlen(key)) < strlen(key) || data_is_broken(value))
+            return true;
+    json_array_foreach((json_t *)json, i, value)
+        if (data_is_broken(value))
+            return true;
+    return false;
 }
 
 static int data_digest_add(const char *bytes, size_t n, void *sum)
@@ -61,9 +81,13 @@ int data_append(hone_data *data, json_t *json, uint64_t line, hone_error *err)
     row = &data->rows[data->count];
     *row = (data_row){ .json = json, .line = line };
     hone_sha256_begin(&sum);
-    if (json_dump_callback(json, data_digest_add, &sum, JSON_COMPACT | JSON_ENCODE_ANY)) {
+    if (json_dump_callback(json, data_digest_add, &sum, JSON_COMPACT)) {
+        int code = data_is_broken(json)
+                       ? hone_fail(err, HONE_EFORMAT, "%s:%" PRIu64 ": invalid UTF-8", data->name,
+                                   line)
+                       : hone_fail_memory(err, "the hash of a row");
         json_decref(json);
-        return hone_fail_memory(err, "the hash of a row");
+        return code;
     }
     hone_sha256_end(&sum, row->digest);
     data->count++;

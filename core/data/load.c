@@ -162,7 +162,7 @@ static int load_check(const data_load *load, hone_error *err)
 
     if (!data->count)
         return data->invalid
-                   ? hone_fail(err, HONE_EFORMAT, "%s: no rows: all %zu are invalid UTF-8",
+                   ? hone_fail(err, HONE_EFORMAT, "%s: no rows but %zu of invalid UTF-8",
                                data->name, data->invalid)
                    : hone_fail(err, HONE_EFORMAT, "%s: no rows", data->name);
     json_object_foreach((json_t *)load->columns, key, old)
@@ -193,8 +193,9 @@ int hone_data_load(hone_data **out, hone_context *context, const char *path,
     if ((code = kind->read(&load, err)) || (code = load_check(&load, err)))
         goto out;
     if (load.data->invalid)
-        hone_log(context, HONE_LOG_WARN, "%s: %zu rows left out for invalid UTF-8, first line %"
-                 PRIu64, path, load.data->invalid, load.data->invalid_lines[0]);
+        hone_log(context, HONE_LOG_WARN, "%s: %zu row%s left out for invalid UTF-8, first line %"
+                 PRIu64, path, load.data->invalid, load.data->invalid == 1 ? "" : "s",
+                 load.data->invalid_lines[0]);
     data_finish(load.data);
     *out = load.data;
     load.data = NULL;

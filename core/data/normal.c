@@ -103,17 +103,13 @@ int data_normalise(data_normaliser *n, const hone_data *data, size_t i, data_nor
     utf8proc_ssize_t count;
     int code;
 
-    *out = (data_normal){ .invalid = false };
+    *out = (data_normal){ .chars = 0 };
     if ((code = normal_gather(n, data, i, err)) || (code = normal_decompose(n, &count, err)))
         return code;
     if (count < 0) {
-        hone_sha256 sum;
-        hone_sha256_begin(&sum);
-        hone_sha256_add(&sum, n->text.bytes, n->text.count);
-        hone_sha256_end(&sum, out->digest);
-        out->chars = n->text.count;
-        out->invalid = true;
-        return HONE_OK;
+        code = hone_fail(err, HONE_EFORMAT, "%s", utf8proc_errmsg(count));
+        data_fail_in(data, i, err);
+        return code;
     }
     normal_digest(n->points, (size_t)count, out);
     return HONE_OK;

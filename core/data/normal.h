@@ -7,7 +7,6 @@
 typedef struct data_normal {
     uint8_t digest[32];   /* SHA-256 of the normalised text */
     size_t chars;         /* of it, in code points, borders between parts not counted */
-    bool invalid;         /* no UTF-8: taken byte by byte */
 } data_normal;
 
 /* Buffers kept from row to row; start from {0}. */

@@ -32,7 +32,7 @@ typedef struct hone_data hone_data;
  * in the report of hone_data_clean. */
 HONE_API int hone_data_load(hone_data **out, hone_context *context, const char *path,
                             const hone_json *options, hone_error *err);
-/* From rows in memory: a JSON list of objects. */
+/* From rows in memory: a JSON list of objects. All texts of a dataset are UTF-8. */
 HONE_API int hone_data_new(hone_data **out, hone_context *context, const hone_json *rows,
                            const char *name, hone_error *err);
 HONE_API hone_data *hone_data_ref(hone_data *data);
@@ -51,12 +51,13 @@ HONE_API int hone_data_select(hone_data **out, const hone_data *data, const size
                               size_t count, hone_error *err);
 
 /* A new dataset without normalised exact duplicates (NFKC, case folded, blanks
- * joined), texts of fewer than min_chars characters or more than max_chars,
- * invalid UTF-8, by options { dedup = true, min_chars = 0, max_chars = none,
- * utf8 = true }. A row's text is all its prompts and answers; without a format,
- * its JSON. Of equal rows the first stays. *report (may be NULL; owned):
- * { before, after, dropped = { duplicate = { count, examples = { "file:line" } },
- * short, long, utf8 } }, at most 5 examples each. No row left is an error. */
+ * joined), and texts of fewer than min_chars characters or more than max_chars,
+ * by options { dedup = true, min_chars = 0, max_chars = none }. A row's text is
+ * all its prompts and answers; without a format, its JSON. Of equal rows the
+ * first stays. *report (may be NULL; owned): { before, after, dropped =
+ * { duplicate = { count, examples = { "file:line" } }, short, long, utf8 } },
+ * at most 5 examples each; utf8 are rows that loading left out. No row left is
+ * an error. */
 HONE_API int hone_data_clean(hone_data **out, const hone_data *data, const hone_json *options,
                              hone_json **report, hone_error *err);
 
