@@ -12,11 +12,21 @@ dist_tokenizer_DATA =
 
 modeldir = $(plugindir)/model
 model_LTLIBRARIES =
+model_LTLIBRARIES += plugins/model/gpt2.la
+model_LTLIBRARIES += plugins/model/llama.la
 dist_model_DATA =
+plugins_model_llama_la_LIBADD = $(JANSSON_LIBS)
+plugins_model_llama_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 
 strategydir = $(plugindir)/strategy
 strategy_LTLIBRARIES =
+strategy_LTLIBRARIES += plugins/strategy/full.la
+strategy_LTLIBRARIES += plugins/strategy/lora.la
 dist_strategy_DATA =
+plugins_strategy_lora_la_SOURCES = plugins/strategy/lora/files.c plugins/strategy/lora/lora.c \
+	plugins/strategy/lora/lora.h
+plugins_strategy_lora_la_LIBADD = $(JANSSON_LIBS)
+plugins_strategy_lora_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 
 optimizerdir = $(plugindir)/optimizer
 optimizer_LTLIBRARIES =
@@ -28,7 +38,12 @@ plugins_optimizer_sgd_la_CFLAGS = $(KERNEL_CFLAGS)
 
 qualitydir = $(plugindir)/quality
 quality_LTLIBRARIES =
+quality_LTLIBRARIES += plugins/quality/agreement.la
 dist_quality_DATA =
+plugins_quality_agreement_la_SOURCES = plugins/quality/agreement/agreement.c plugins/quality/agreement/agreement.h \
+	plugins/quality/agreement/alpha.c plugins/quality/agreement/kappa.c
+plugins_quality_agreement_la_LIBADD = $(JANSSON_LIBS) -lm
+plugins_quality_agreement_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 
 biasdir = $(plugindir)/bias
 bias_LTLIBRARIES =

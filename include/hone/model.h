@@ -65,6 +65,9 @@ typedef struct hone_model_ops {
     const char *prefix;
     /* Longest sequence, tokens; 0 or NULL: no limit (learned positions have one). */
     int64_t (*max_positions)(void *self);
+    /* Shell patterns of tensors that checkpoints hold and that are no
+     * parameters (masks, rotary frequencies); ends with NULL; may be NULL. */
+    const char *const *ignored;
 } hone_model_ops;
 
 /* The parameter with role "head" is the vocabulary's; layers are counted by
@@ -81,8 +84,10 @@ typedef struct hone_model_options {
 } hone_model_options;
 
 /* A folder with config.json, *.safetensors (with index or without) and, where
- * present, a tokenizer. options may be NULL. **out is owned; the context must
- * outlive it. */
+ * present, a tokenizer and what hone_model_save keeps in `folder`/adapter. A
+ * tensor that is missing, or is no parameter, is an error; biases that are
+ * there for no parameter of a role are zero. options may be NULL. **out is
+ * owned; the context must outlive it. */
 HONE_API int hone_model_load(hone_model **out, hone_context *context, const char *folder,
                              const hone_model_options *options, hone_error *err);
 /* Random weights from a configuration: normal(0, initializer_range or 0.02),
@@ -90,7 +95,8 @@ HONE_API int hone_model_load(hone_model **out, hone_context *context, const char
  * 1/sqrt(2 layers); a function of the seed and names alone. */
 HONE_API int hone_model_new(hone_model **out, hone_context *context, const hone_json *config,
                             const hone_model_options *options, uint64_t seed, hone_error *err);
-/* An independent copy of the weights, without strategy. */
+/* An independent copy of the weights as they are (with adapters where merged),
+ * without strategy. */
 HONE_API int hone_model_copy(hone_model **out, const hone_model *model, hone_error *err);
 HONE_API hone_model *hone_model_ref(hone_model *model);
 HONE_API void hone_model_free(hone_model *model);
@@ -98,7 +104,8 @@ HONE_API void hone_model_free(hone_model *model);
 /* Write config.json, model.safetensors (names and layout that transformers
  * loads), and the tokenizer's files, into `folder`, atomically by file; with a
  * strategy attached that keeps an adapter, the base and the adapter in
- * `folder`/adapter. */
+ * `folder`/adapter (merged: the merged weights alone). An adapter that an
+ * earlier save left there is removed. */
 HONE_API int hone_model_save(hone_model *model, const char *folder, hone_error *err);
 
 HONE_API hone_context *hone_model_context(const hone_model *model);
@@ -115,7 +122,8 @@ HONE_API const hone_head *hone_model_head(const hone_model *model);
 HONE_API hone_instance *hone_model_tokenizer(const hone_model *model);
 /* Put another on; fails when an id would not fit the vocabulary. */
 HONE_API int hone_model_set_tokenizer(hone_model *model, hone_instance *tokenizer, hone_error *err);
-/* Attach a strategy (NULL: off): decides what trains. One at a time. */
+/* Attach a strategy (NULL: off): decides what trains. One at a time: adapters
+ * of the one before go, but for what is merged. */
 HONE_API int hone_model_set_strategy(hone_model *model, hone_instance *strategy, hone_error *err);
 HONE_API hone_instance *hone_model_strategy(const hone_model *model);
 HONE_API void hone_model_set_recompute(hone_model *model, bool on);

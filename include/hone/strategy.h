@@ -28,6 +28,9 @@ typedef struct hone_strategy_ops {
     /* Fold the adapters into the weights, or take them out again; the graph's
      * results stay the same within rounding. The core tracks the state. */
     int (*merge)(void *self, hone_model *model, bool merged, hone_error *err);
+    /* Options for the adapter that an adapter_config.json tells of, a new JSON
+     * object; HONE_ENOTFOUND when it is another strategy's. No instance. */
+    int (*recognise)(const hone_json *adapter_config, hone_json **options, hone_error *err);
 } hone_strategy_ops;
 
 /* In attach: put `adapter` (zeroed memory of `size`, owned by the model) on a
@@ -41,7 +44,8 @@ HONE_API int hone_strategy_tensor(hone_tensor **out, hone_model *model, const ch
                                   int64_t rows, int64_t columns, hone_error *err);
 
 /* Whether a parameter is meant by a list of targets: roles ("q"), last names
- * ("q_proj"), full names, shell patterns ("*.mlp.*"), "all-linear". A target
+ * ("q_proj", "attn.c_proj"), full names, shell patterns ("*.mlp.*"),
+ * "all-linear" (in layers, but for norms and embeddings). A target
  * that meets no parameter is an error of hone_targets_check, which lists the
  * roles there are. */
 HONE_API bool hone_targets_match(const hone_string_list *targets, const hone_param *param);

@@ -1,0 +1,110 @@
+/* model_new.c -- models that no folder holds: random weights, copies. */
+#include "model.h"
+#include "param.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool new_is(const hone_param *param, const char *role)
+{
+    return strcmp(param->role, role) == 0;
+}
+
+/* Normal numbers of a stream named by the parameter: what others there are, and
+ * in which order, changes nothing. */
+static void new_fill(hone_param *param, uint64_t seed, double deviation)
+{
+    hone_random r = hone_random_named(seed, param->weight_name);
+    int64_t count = hone_tensor_count(param->weight);
+    bool norm = new_is(param, "norm");
+
+    for (int64_t i = 0; i < count; i++)
+        hone_tensor_set(param->weight, i, norm ? 1 : deviation * hone_random_normal(&r));
+}
+
+static int new_weights(hone_model *model, uint64_t seed, hone_error *err)
+{
+    hone_config c = hone_config_open(model->config, err);
+    double range = hone_config_real(&c, "initializer_range", 0.02, 0, 100);
+    double residual = sqrt(2 * (double)(model->params->layers ? model->params->layers : 1));
+
+    for (size_t i = 0; i < model->params->count; i++) {
+        hone_param *param = model->params->items[i];
+        bool output = new_is(param, "o") || new_is(param, "down");
+
+        if (!param->tied_to)
+            new_fill(param, seed, output ? range / residual : range);
+    }
+    return hone_config_close(&c);
+}
+
+int hone_model_new(hone_model **out, hone_context *context, const hone_json *config,
+                   const hone_model_options *options, uint64_t seed, hone_error *err)
+{
+    hone_model *model = NULL;
+    int dtype, code = hone_model_dtype(options, &dtype, err);
+
+    *out = NULL;
+    if (code == HONE_OK)
+        code = hone_model_build(&model, context, config, err);
+    if (code == HONE_OK)
+        code = hone_model_make_tensors(model, dtype < 0 ? HONE_F32 : (hone_dtype)dtype, err);
+    if (code == HONE_OK)
+        code = new_weights(model, seed, err);
+    if (code == HONE_OK)
+        code = hone_model_read_eos(model, err);
+    if (code != HONE_OK) {
+        hone_model_free(model);
+        return code;
+    }
+    model->recompute = options && options->recompute;
+    *out = model;
+    return HONE_OK;
+}
+
+/* ---- copies ---- */
+
+static int new_copy_param(hone_param *to, const hone_param *from, hone_error *err)
+{
+    int code = hone_param_make_weight(to, hone_tensor_dtype(from->weight), err);
+
+    if (code == HONE_OK && !to->tied_to)
+        code = hone_tensor_copy(to->weight, from->weight, err);
+    if (code == HONE_OK && from->bias)
+        code = hone_param_make_bias(to, hone_tensor_dtype(from->bias), err);
+    if (code == HONE_OK && from->bias)
+        code = hone_tensor_copy(to->bias, from->bias, err);
+    return code;
+}
+
+static int new_copy(hone_model *to, const hone_model *from, hone_error *err)
+{
+    int code = HONE_OK;
+
+    for (size_t i = 0; i < from->params->count && code == HONE_OK; i++)
+        code = new_copy_param(to->params->items[i], from->params->items[i], err);
+    if (code == HONE_OK && from->folder && !(to->folder = hone_strdup(from->folder)))
+        code = hone_fail_memory(err, "a model");
+    if (code != HONE_OK)
+        return code;
+    to->generation = from->generation ? hone_json_ref(from->generation) : NULL;
+    to->tokenizer = from->tokenizer ? hone_instance_ref(from->tokenizer) : NULL;
+    to->recompute = from->recompute;
+    return hone_model_read_eos(to, err);
+}
+
+int hone_model_copy(hone_model **out, const hone_model *model, hone_error *err)
+{
+    hone_model *copy = NULL;
+    int code = hone_model_build(&copy, model->context, model->config, err);
+
+    *out = NULL;
+    if (code == HONE_OK)
+        code = new_copy(copy, model, err);
+    if (code != HONE_OK) {
+        hone_model_free(copy);
+        return code;
+    }
+    *out = copy;
+    return HONE_OK;
+}
