@@ -12,14 +12,14 @@ typedef struct hone_generate_options {
     int64_t max_tokens;        /* of a response; >= 1 */
     int64_t samples;           /* a prompt; >= 1 */
     double temperature;        /* 0: greedy */
-    int64_t top_k;             /* 0: all */
-    double top_p;              /* 1: all */
-    double min_p;              /* 0: all */
+    int64_t top_k;             /* the k most likely; 0: all */
+    double top_p;              /* of these, the fewest that sum to top_p; 1: all */
+    double min_p;              /* of these, at least min_p times the likeliest; 0: all */
     uint64_t seed;             /* a sample's own stream is named by seed, prompt, index */
     int64_t batch;             /* sequences decoded together; 0: 16 */
     bool adapters_off;
     const char *const *stop;   /* texts that end a response (kept out of it); NULL: none */
-    const int32_t *stop_tokens; /* besides the model's eos */
+    const int32_t *stop_tokens; /* besides the eos of model and tokenizer */
     size_t stop_tokens_count;
     bool ignore_eos;
 } hone_generate_options;
@@ -39,7 +39,13 @@ typedef bool hone_token_fn(void *user, size_t prompt, int64_t sample, int32_t to
 /* logp of a token is of the distribution sampled from (after temperature and
  * truncation; of the full softmax for greedy). A prompt that leaves no room
  * before the model's limit is an error; a response stops at the limit with
- * finish "length". Samples come in order of prompts. **out is owned. */
+ * finish "length". A response's tokens include the one that ended it; its text
+ * does not, nor a stop text or what follows it, and is decoded apart from the
+ * prompt's (some tokenizers drop a blank at the start of a text: who shows a
+ * prompt going on decodes the tokens of both). row of a prompt is referenced by
+ * its samples. NaN among the logits is HONE_ENUMERIC; an interrupt, or fn
+ * returning false, HONE_EINTERRUPTED. options NULL: the defaults. Samples come
+ * in order of prompts, the step unset. **out is owned. */
 HONE_API int hone_generate(hone_samples **out, hone_model *model, const hone_prompt *prompts,
                            size_t count, const hone_generate_options *options, hone_token_fn *fn,
                            void *user, hone_error *err);
