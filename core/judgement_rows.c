@@ -104,7 +104,8 @@ static int rows_add(hone_judgements *j, const json_t *row, const hone_judgement_
     int code;
 
     if (!json_is_object(row))
-        return hone_fail(err, HONE_EINVAL, "%s; an object is needed", hone_json_type(row));
+        return hone_fail(err, HONE_EINVAL, "the row is %s; an object is needed",
+                         hone_json_type(row));
     code = cell_name(&item, row, columns->item, &cells[0], err);
     if (!code)
         code = cell_name(&annotator, row, columns->annotator, &cells[1], err);

@@ -8,8 +8,9 @@ double hone_normal_tail(double x)
     return 0.5 * erfc(x * 0.70710678118654752440);
 }
 
-/* Newton's method on log P(Z > x), which is concave, so that it converges from
- * any start on the steep side; the upper half mirrors the lower. */
+/* Newton's method on log P(Z > x). It is concave and P(Z > x) <= exp(-x^2/2)/2,
+ * so that from where the bound is p, steps go down to the root and never past
+ * it. The upper half mirrors the lower. */
 double hone_normal_quantile(double p)
 {
     double x;
@@ -20,11 +21,11 @@ double hone_normal_quantile(double p)
         return p ? INFINITY : -INFINITY;
     if (p > 0.5)
         return -hone_normal_quantile(1 - p);
-    x = 0;
+    x = sqrt(-2 * log(2 * p));
     for (int i = 0; i < 100; i++) {
         double tail = hone_normal_tail(x);
         double density = 0.39894228040143267794 * exp(-0.5 * x * x);
-        double step = log(tail / p) * tail / density;
+        double step = tail > 0 ? log(tail / p) * tail / density : 0;
         x += step;
         if (fabs(step) <= 1e-15 * fabs(x))
             break;
@@ -35,9 +36,10 @@ double hone_normal_quantile(double p)
 static double binomial_log(int64_t k, int64_t n, double p)
 {
     double a = (double)k, b = (double)(n - k);
+    int sign;
 
-    return lgamma((double)n + 1) - lgamma(a + 1) - lgamma(b + 1) + (k ? a * log(p) : 0) +
-           (n - k ? b * log1p(-p) : 0);
+    return lgamma_r((double)n + 1, &sign) - lgamma_r(a + 1, &sign) - lgamma_r(b + 1, &sign) +
+           (k ? a * log(p) : 0) + (n - k ? b * log1p(-p) : 0);
 }
 
 double hone_binomial_test(int64_t k, int64_t n, double p)
@@ -66,6 +68,6 @@ void hone_wilson_interval(double k, double n, double confidence, double *low, do
     share = k / n;
     centre = (share + z * z / (2 * n)) / (1 + z * z / n);
     half = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n));
-    *low = fmax(0, centre - half);
-    *high = fmin(1, centre + half);
+    *low = k > 0 ? fmax(0, centre - half) : 0;
+    *high = k < n ? fmin(1, centre + half) : 1;
 }

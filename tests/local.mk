@@ -1,5 +1,5 @@
 # Tests: see tests/README.md. Add a file as a line of its own, sorted:
-#   check_PROGRAMS += tests/<name>          from tests/<name>.c
+#   check_PROGRAMS += tests/test_<name>     from tests/test_<name>.c
 #   EXTRA_DIST += tests/<name>.sh           scripts, .sh and .lua, and data (a folder brings all it holds)
 EXTRA_DIST += tests/README.md
 EXTRA_DIST += tests/headers.sh
@@ -9,6 +9,8 @@ EXTRA_DIST += tests/parity
 EXTRA_DIST += tests/run
 
 check_PROGRAMS =
+check_PROGRAMS += tests/test_agreement
+check_PROGRAMS += tests/test_judgement
 check_PROGRAMS += tests/test_ops
 check_PROGRAMS += tests/test_tensor
 
@@ -16,6 +18,8 @@ check_LTLIBRARIES = tests/libsupport.la
 tests_libsupport_la_SOURCES = tests/gradient.c tests/gradient.h tests/support.c tests/support.h
 tests_libsupport_la_LDFLAGS =
 LDADD = tests/libsupport.la $(CHECK_LIBS)
+tests_test_agreement_LDADD = $(LDADD) $(JANSSON_LIBS)
+tests_test_judgement_LDADD = $(LDADD) $(JANSSON_LIBS)
 
 check-programs: all $(check_PROGRAMS)
 
