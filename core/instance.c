@@ -13,7 +13,7 @@ struct hone_instance {
     hone_context *context;
     const hone_plugin *plugin;
     hone_json *options;
-    void *self;
+    _Alignas(max_align_t) unsigned char self[];
 };
 
 /* The settings' object of a kind and name, or NULL. */
@@ -92,11 +92,10 @@ int hone_instance_make(hone_instance **out, const char *kind, const char *name,
     if ((code = instance_check_chain(&link, err)) != HONE_OK ||
         (code = hone_plugin_find(context, kind, name, &plugin, err)) != HONE_OK)
         return code;
-    i = hone_alloc(1, sizeof *i);
-    if (!i || !(i->self = hone_alloc(1, plugin->instance_size))) {
-        hone_free(i);
+    i = plugin->instance_size <= SIZE_MAX - sizeof *i
+      ? hone_alloc(1, sizeof *i + plugin->instance_size) : NULL;
+    if (!i)
         return hone_fail_memory(err, name);
-    }
     atomic_init(&i->refs, 1);
     i->context = context;
     i->plugin = plugin;
@@ -104,7 +103,6 @@ int hone_instance_make(hone_instance **out, const char *kind, const char *name,
     if ((code = instance_fill(i, &v, err)) != HONE_OK) {
         hone_fail_in(err, "%s/%s", kind, name);
         hone_json_free(i->options);
-        hone_free(i->self);
         hone_free(i);
         return code;
     }
@@ -137,7 +135,6 @@ void hone_instance_free(hone_instance *i)
         close(i->self);
     hone_options_free(i->plugin->options, i->self);
     hone_json_free(i->options);
-    hone_free(i->self);
     hone_free(i);
 }
 
@@ -148,7 +145,12 @@ const hone_plugin *hone_instance_plugin(const hone_instance *i)
 
 void *hone_instance_self(const hone_instance *i)
 {
-    return i ? i->self : NULL;
+    return i ? (void *)i->self : NULL;
+}
+
+hone_instance *hone_instance_of(void *self)
+{
+    return self ? (hone_instance *)((char *)self - offsetof(hone_instance, self)) : NULL;
 }
 
 hone_context *hone_instance_context(const hone_instance *i)

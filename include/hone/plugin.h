@@ -95,6 +95,9 @@ HONE_API void hone_instance_free(hone_instance *instance);
 
 HONE_API const hone_plugin *hone_instance_plugin(const hone_instance *instance);
 HONE_API void *hone_instance_self(const hone_instance *instance);
+/* The instance that an op was given as `self`: for ops that serve several
+ * plugins, as those written in other languages. */
+HONE_API hone_instance *hone_instance_of(void *self);
 HONE_API hone_context *hone_instance_context(const hone_instance *instance);
 /* Every option with the value in force, as JSON (borrowed). */
 HONE_API const hone_json *hone_instance_options(const hone_instance *instance);

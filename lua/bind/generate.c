@@ -1,0 +1,139 @@
+/* generate.c -- a model answers. */
+#include "bind.h"
+
+#include <string.h>
+
+/* What a call back of the script is called with. */
+typedef struct generate_call {
+    lua_State *L;
+    int function;  /* index on the stack; 0: none */
+    bool failed;   /* the message is on top of the stack */
+} generate_call;
+
+static bool generate_token(void *user, size_t prompt, int64_t sample, int32_t token, double logp)
+{
+    generate_call *call = user;
+    lua_State *L = call->L;
+    bool go_on;
+
+    lua_pushvalue(L, call->function);
+    lua_pushinteger(L, (lua_Integer)prompt + 1);
+    lua_pushinteger(L, sample + 1);
+    lua_pushinteger(L, token);
+    lua_pushnumber(L, logp);
+    if (lua_pcall(L, 4, 1, 0) != LUA_OK) {
+        call->failed = true;
+        return false;
+    }
+    go_on = lua_isnil(L, -1) || lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return go_on;
+}
+
+/* A list of texts at `key`, ending with NULL, in a box; NULL when absent. */
+static const char *const *generate_stops(lua_State *L, int table)
+{
+    const char **items;
+    lua_Unsigned n;
+
+    if (lua_getfield(L, table, "stop") == LUA_TNIL) {
+        lua_pop(L, 1);
+        return NULL;
+    }
+    luaL_checktype(L, -1, LUA_TTABLE);
+    n = lua_rawlen(L, -1);
+    items = bind_buffer(L, (size_t)n + 1, sizeof *items);
+    for (lua_Unsigned i = 0; i < n; i++) {
+        if (lua_rawgeti(L, -2, (lua_Integer)i + 1) != LUA_TSTRING)
+            bind_fail(L, "stop: entry %llu is a %s (allowed: texts)", (unsigned long long)i + 1,
+                      luaL_typename(L, -1));
+        items[i] = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    return items;
+}
+
+static hone_generate_options generate_options(lua_State *L, int t)
+{
+    hone_generate_options o = hone_generate_defaults();
+
+    o.max_tokens = bind_field_int(L, t, "max_tokens", o.max_tokens);
+    o.samples = bind_field_int(L, t, "samples", o.samples);
+    o.temperature = bind_field_number(L, t, "temperature", o.temperature);
+    o.top_k = bind_field_int(L, t, "top_k", o.top_k);
+    o.top_p = bind_field_number(L, t, "top_p", o.top_p);
+    o.min_p = bind_field_number(L, t, "min_p", o.min_p);
+    o.seed = (uint64_t)bind_field_int(L, t, "seed", 0);
+    o.batch = bind_field_int(L, t, "batch", o.batch);
+    o.adapters_off = !bind_field_bool(L, t, "adapters", true);
+    o.ignore_eos = bind_field_bool(L, t, "ignore_eos", o.ignore_eos);
+    o.stop = generate_stops(L, t);
+    if (lua_getfield(L, t, "stop_tokens") != LUA_TNIL) {
+        const hone_ids *ids = bind_ids_check(L, lua_gettop(L));
+        o.stop_tokens = ids->items;
+        o.stop_tokens_count = ids->count;
+    }
+    return o;
+}
+
+/* Fill a prompt from { ids = , row = }, which is made to keep what C borrows. */
+static void generate_prompt(lua_State *L, int table, hone_prompt *prompt)
+{
+    const hone_ids *ids;
+
+    lua_getfield(L, table, "ids");
+    ids = bind_ids_check(L, lua_gettop(L));
+    *prompt = (hone_prompt){ .tokens = ids->items, .count = (int64_t)ids->count };
+    lua_setfield(L, table, "ids");
+    lua_getfield(L, table, "row");
+    prompt->row = bind_to_json(L, -1, false);
+    lua_setfield(L, table, "kept_row");
+    lua_settop(L, table);
+}
+
+/* core.generate(model, { { ids = , row = }, ... }, options [, on_token]):
+ * samples. on_token(prompt, sample, token, logp) may return false to stop. */
+static int generate_samples(lua_State *L)
+{
+    hone_model *model = bind_check(L, 1, &bind_model_class);
+    hone_generate_options options;
+    generate_call call = { .L = L };
+    hone_error err = { 0 };
+    hone_prompt *prompts;
+    lua_State *before;
+    size_t count;
+    bind_box *box;
+    int code;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 4);
+    if (!lua_isnil(L, 4)) {
+        luaL_checktype(L, 4, LUA_TFUNCTION);
+        call.function = 4;
+    }
+    options = generate_options(L, 3);
+    count = lua_rawlen(L, 2);
+    prompts = bind_buffer(L, count, sizeof *prompts);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        generate_prompt(L, lua_gettop(L), &prompts[i]);
+        lua_pop(L, 1);
+    }
+    box = bind_new(L, &bind_samples_class);
+    before = bind_enter(L);
+    code = hone_generate((hone_samples **)&box->object, model, prompts, count, &options,
+                         call.function ? generate_token : NULL, &call, &err);
+    bind_leave(L, before);
+    if (call.failed)
+        return lua_error(L);
+    bind_ok(L, code, &err);
+    return 1;
+}
+
+void bind_open_generate(lua_State *L)
+{
+    lua_pushcfunction(L, generate_samples);
+    lua_setfield(L, -2, "generate");
+}
