@@ -8,7 +8,7 @@ for file in include/hone/*.h $(find core plugins lua examples docs tests/*.* -ty
         plugins/*/*.c | tests/*.c) name=${file%.c} ;;
         *) name=$file ;;
     esac
-    if grep -qE "(^|[ =(/])$name(\.la|\.c)?( |$)" <<<"$lists"; then
+    if grep -qE "(^|[[:space:]=(/])$name(\.la|\.c)?([[:space:]]|$)" <<<"$lists"; then
         echo "ok $file is listed"
     else
         echo "not ok $file is listed"
