@@ -7,6 +7,7 @@
 #include "kinds.h"
 #include "options.h"
 #include "registry.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -133,6 +134,18 @@ static bool descriptor_has(const hone_ops *ops, const hone_kind_op *op)
     return ops && ops->size >= op->offset + sizeof *member && *member;
 }
 
+static int descriptor_none(const hone_kind *kind, hone_error *err)
+{
+    char names[256];
+    size_t used = 0;
+
+    for (const hone_kind_op *op = kind->ops; op->name && used < sizeof names; op++)
+        used += (size_t)hone_print(names + used, sizeof names - used, "%s'%s'", used ? ", " : "",
+                                   op->name);
+    return hone_fail(err, HONE_EABI, "its ops have none of %s, of which every %s must have one",
+                     names, kind->name);
+}
+
 static int descriptor_ops(const hone_plugin *p, hone_error *err)
 {
     const hone_kind *kind = hone_kind_find(p->kind);
@@ -151,10 +164,7 @@ static int descriptor_ops(const hone_plugin *p, hone_error *err)
             return hone_fail(err, HONE_EABI, "its ops lack '%s', which every %s must have",
                              op->name, p->kind);
     }
-    if (kind && kind->any)
-        return hone_fail(err, HONE_EABI, "its ops lack '%s' and what could stand for it",
-                         kind->ops->name);
-    return HONE_OK;
+    return kind && kind->any ? descriptor_none(kind, err) : HONE_OK;
 }
 
 static int descriptor_member(const hone_option *o, size_t room, hone_error *err)
@@ -165,8 +175,8 @@ static int descriptor_member(const hone_option *o, size_t room, hone_error *err)
         return hone_fail(err, HONE_EABI, "is of type %d, which this hone does not know",
                          (int)o->type);
     if (o->offset > room || width > room - o->offset)
-        return hone_fail(err, HONE_EABI, "its member ends at byte %zu of an instance of %zu",
-                         o->offset + width, room);
+        return hone_fail(err, HONE_EABI, "its member of %zu bytes at %zu lies outside of an "
+                         "instance of %zu", width, o->offset, room);
     if (o->type == HONE_OPTION_CHOICE && (!o->choices || !o->choices[0]))
         return hone_fail(err, HONE_EABI, "has no words to choose from");
     if (o->type == HONE_OPTION_PLUGIN && !o->kind)

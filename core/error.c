@@ -34,6 +34,25 @@ int hone_fail(hone_error *err, int code, const char *fmt, ...)
     return code;
 }
 
+/* Where both do not fit, the middle goes: the message ends with the cause. */
+static int error_join(hone_error *err, char *context)
+{
+    size_t outer = strlen(context), inner = strlen(err->message), half = HONE_ERROR_MAX / 2;
+    const char *tail = err->message;
+
+    if (outer + inner + 2 < HONE_ERROR_MAX)
+        return hone_fail(err, err->code, "%s: %s", context, err->message);
+    if (outer > half) {
+        context[half - hone_utf8_incomplete(context, half)] = '\0';
+        outer = strlen(context);
+    }
+    if (inner + outer + 7 >= HONE_ERROR_MAX)
+        tail += inner + outer + 7 - HONE_ERROR_MAX;
+    while ((*tail & 0xC0) == 0x80)
+        tail++; /* not from the midst of a character */
+    return hone_fail(err, err->code, "%s: ...%s", context, tail);
+}
+
 int hone_fail_in(hone_error *err, const char *fmt, ...)
 {
     char context[HONE_ERROR_MAX];
@@ -45,7 +64,7 @@ int hone_fail_in(hone_error *err, const char *fmt, ...)
     if (hone_vprint(context, sizeof context, fmt, args) < 0)
         context[0] = '\0';
     va_end(args);
-    return hone_fail(err, err->code, "%s: %s", context, err->message);
+    return error_join(err, context);
 }
 
 int hone_fail_memory(hone_error *err, const char *what)

@@ -1,6 +1,7 @@
 /* text.c -- see text.h. */
 #include "text.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -52,8 +53,9 @@ double hone_strtod(const char *text, char **end)
 const char *hone_print_real(char buf[HONE_REAL_MAX], double value)
 {
     locale_t before = hone_locale_enter();
+    bool subnormal = value > -DBL_MIN && value < DBL_MIN; /* fewer bits: fewer digits */
 
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = subnormal ? 1 : 15; digits <= 17; digits++) {
         snprintf(buf, HONE_REAL_MAX, "%.*g", digits, value);
         if (strtod(buf, NULL) == value)
             break;

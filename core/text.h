@@ -9,7 +9,7 @@
 int hone_print(char *buf, size_t n, const char *fmt, ...) HONE_PRINTF(3, 4);
 int hone_vprint(char *buf, size_t n, const char *fmt, va_list args) HONE_PRINTF(3, 0);
 
-enum { HONE_REAL_MAX = 32 };
+enum { HONE_REAL_MAX = 48 };
 /* The shortest text that reads back as this number: "0.1", "1e-05". */
 const char *hone_print_real(char buf[HONE_REAL_MAX], double value);
 
