@@ -3,8 +3,7 @@
  * Every parameter must be there with its shape and a float type, and every
  * tensor of the file must be a parameter, unless the model plugin lists it as
  * something else (masks, rotary frequencies) or it is a tied weight's second
- * name with the same bytes. One leniency: biases that the checkpoint has for
- * no parameter of a role are zero, as in models trained without them. */
+ * name with the same bytes. */
 #include "map.h"
 #include "model.h"
 #include "param.h"
@@ -70,20 +69,6 @@ static int load_find_weight(struct load *load, const hone_param *param,
                  : hone_fail(err, HONE_EFORMAT, "tensor '%s' is missing", param->weight_name);
 }
 
-/* Whether no parameter of the role has a bias in the file. */
-static bool load_role_unbiased(struct load *load, const char *role)
-{
-    const hone_params *params = load->model->params;
-
-    for (size_t i = 0; i < params->count; i++) {
-        const hone_param *param = params->items[i];
-
-        if (param->bias_name && strcmp(param->role, role) == 0 && load_find(load, param->bias_name))
-            return false;
-    }
-    return true;
-}
-
 /* ---- reading ---- */
 
 static int load_check(const hone_tensor_entry *entry, int dims, const int64_t *shape,
@@ -142,11 +127,6 @@ static int load_bias(struct load *load, hone_param *param, hone_error *err)
     if (!param->bias_name)
         return HONE_OK;
     entry = load_find(load, param->bias_name);
-    if (!entry && load_role_unbiased(load, param->role)) {
-        hone_log(load->model->context, HONE_LOG_INFO, "'%s' is not in the checkpoint: it is zero",
-                 param->bias_name);
-        return hone_param_make_bias(param, hone_tensor_dtype(param->weight), err);
-    }
     if (!entry)
         return hone_fail(err, HONE_EFORMAT, "tensor '%s' is missing", param->bias_name);
     code = load_check(entry, 1, &count, err);

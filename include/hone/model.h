@@ -85,9 +85,8 @@ typedef struct hone_model_options {
 
 /* A folder with config.json, *.safetensors (with index or without) and, where
  * present, a tokenizer and what hone_model_save keeps in `folder`/adapter. A
- * tensor that is missing, or is no parameter, is an error; biases that are
- * there for no parameter of a role are zero. options may be NULL. **out is
- * owned; the context must outlive it. */
+ * tensor that is missing, misshapen, or no parameter is an error by name.
+ * options may be NULL. **out is owned; the context must outlive it. */
 HONE_API int hone_model_load(hone_model **out, hone_context *context, const char *folder,
                              const hone_model_options *options, hone_error *err);
 /* Random weights from a configuration: normal(0, initializer_range or 0.02),
