@@ -51,4 +51,16 @@ dist_bias_DATA =
 
 metricdir = $(plugindir)/metric
 metric_LTLIBRARIES =
+metric_LTLIBRARIES += plugins/metric/exact_match.la
+metric_LTLIBRARIES += plugins/metric/length.la
+metric_LTLIBRARIES += plugins/metric/lexicon.la
 dist_metric_DATA =
+plugins_metric_exact_match_la_SOURCES = plugins/metric/exact_match.c plugins/metric/words.h
+plugins_metric_exact_match_la_LIBADD = $(JANSSON_LIBS) $(UTF8PROC_LIBS)
+plugins_metric_exact_match_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(UTF8PROC_CFLAGS)
+plugins_metric_length_la_SOURCES = plugins/metric/length.c plugins/metric/words.h
+plugins_metric_length_la_LIBADD = $(UTF8PROC_LIBS)
+plugins_metric_length_la_CPPFLAGS = $(AM_CPPFLAGS) $(UTF8PROC_CFLAGS)
+plugins_metric_lexicon_la_SOURCES = plugins/metric/lexicon.c plugins/metric/words.h
+plugins_metric_lexicon_la_LIBADD = $(UTF8PROC_LIBS)
+plugins_metric_lexicon_la_CPPFLAGS = $(AM_CPPFLAGS) $(UTF8PROC_CFLAGS)

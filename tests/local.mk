@@ -30,8 +30,8 @@ check_LTLIBRARIES = tests/libsupport.la
 tests_libsupport_la_SOURCES = tests/gradient.c tests/gradient.h tests/support.c tests/support.h
 tests_libsupport_la_LDFLAGS =
 LDADD = tests/libsupport.la $(CHECK_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) -lm
-tests_test_kernels_LDADD = core/kernels/libkernels.la $(LDADD)
-tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD)
+tests_test_kernels_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
+tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
 
 check-programs: all $(check_PROGRAMS)
 
