@@ -20,10 +20,12 @@ check_PROGRAMS += tests/test_judgement
 check_PROGRAMS += tests/test_kernels
 check_PROGRAMS += tests/test_kernels_rows
 check_PROGRAMS += tests/test_memory
+check_PROGRAMS += tests/test_metric
 check_PROGRAMS += tests/test_ops
 check_PROGRAMS += tests/test_options
 check_PROGRAMS += tests/test_parity
 check_PROGRAMS += tests/test_random
+check_PROGRAMS += tests/test_sample
 check_PROGRAMS += tests/test_tensor
 
 check_LTLIBRARIES = tests/libsupport.la
