@@ -12,9 +12,11 @@ EXTRA_DIST += tests/run
 
 check_PROGRAMS =
 check_PROGRAMS += tests/test_agreement
+check_PROGRAMS += tests/test_context
 check_PROGRAMS += tests/test_data
 check_PROGRAMS += tests/test_data_clean
 check_PROGRAMS += tests/test_error
+check_PROGRAMS += tests/test_every_plugin
 check_PROGRAMS += tests/test_json
 check_PROGRAMS += tests/test_judgement
 check_PROGRAMS += tests/test_kernels
@@ -24,6 +26,7 @@ check_PROGRAMS += tests/test_metric
 check_PROGRAMS += tests/test_ops
 check_PROGRAMS += tests/test_options
 check_PROGRAMS += tests/test_parity
+check_PROGRAMS += tests/test_plugin
 check_PROGRAMS += tests/test_random
 check_PROGRAMS += tests/test_sample
 check_PROGRAMS += tests/test_tensor
@@ -35,7 +38,30 @@ LDADD = tests/libsupport.la $(CHECK_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) -lm
 tests_test_kernels_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
 tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
 
-check-programs: all $(check_PROGRAMS)
+# Plugins to load and to refuse, for tests/test_plugin.c; -rpath makes them shared objects. One lacks a library.
+SAMPLE_LDFLAGS = $(AM_LDFLAGS) -rpath /nowhere
+check_LTLIBRARIES += tests/plugins/bad_default.la
+tests_plugins_bad_default_la_LDFLAGS = $(SAMPLE_LDFLAGS)
+check_LTLIBRARIES += tests/plugins/failing_init.la
+tests_plugins_failing_init_la_LDFLAGS = $(SAMPLE_LDFLAGS)
+check_LTLIBRARIES += tests/plugins/failing_self_test.la
+tests_plugins_failing_self_test_la_LDFLAGS = $(SAMPLE_LDFLAGS)
+check_LTLIBRARIES += tests/plugins/lacking_op.la
+tests_plugins_lacking_op_la_LDFLAGS = $(SAMPLE_LDFLAGS)
+check_LTLIBRARIES += tests/plugins/misnamed.la
+tests_plugins_misnamed_la_LDFLAGS = $(SAMPLE_LDFLAGS)
+check_LTLIBRARIES += tests/plugins/no_symbol.la
+tests_plugins_no_symbol_la_LDFLAGS = $(SAMPLE_LDFLAGS)
+check_LTLIBRARIES += tests/plugins/other_abi.la
+tests_plugins_other_abi_la_LDFLAGS = $(SAMPLE_LDFLAGS)
+check_LTLIBRARIES += tests/plugins/sample.la
+tests_plugins_sample_la_LDFLAGS = $(SAMPLE_LDFLAGS)
+check_LTLIBRARIES += tests/plugins/undefined_symbol.la
+tests_plugins_undefined_symbol_la_LDFLAGS = $(SANITIZERS) -module -avoid-version -shared -rpath /nowhere
+
+$(check_LTLIBRARIES): core/libhone.la
+
+check-programs: all $(check_PROGRAMS) $(check_LTLIBRARIES)
 
 check-local: check-programs
 	HONE_BUILD="$(abs_top_builddir)" $(top_srcdir)/tests/run
