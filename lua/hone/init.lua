@@ -1,0 +1,50 @@
+-- hone: the library that experiments require.
+--
+-- Modules are loaded when first named. What is no module is a kind of plugin:
+-- hone.optimizer.adamw { lr = 1e-4 } makes an instance.
+local core = require "hone.core"
+core.library(debug.getinfo(1, "S").source:match("^(.*)init%.lua$"))
+
+local kinds = require "hone.kinds"
+local text = require "hone.text"
+
+local hone = { version = core.version, null = core.null, json = core.json }
+
+-- Names of modules, and what of them the name stands for.
+local modules = {
+  args       = { "hone.args", "parse" },
+  data       = { "hone.data" },
+  judgements = { "hone.judgements" },
+  model      = { "hone.model" },
+  random     = { "hone.random" },
+  required   = { "hone.args", "required" },
+  samples    = { "hone.samples" },
+  schedule   = { "hone.schedule" },
+  sft        = { "hone.sft" },
+  step       = { "hone.step" },
+  tensor     = { "hone.tensor" },
+  tensors    = { "hone.tensors" },
+}
+
+local function load(name)
+  local module = modules[name]
+  if module then
+    local value = require(module[1])
+    return module[2] and value[module[2]] or value
+  end
+  return kinds.find(name)
+end
+
+return setmetatable(hone, {
+  __index = function(self, name)
+    local value = load(name)
+    if value == nil then
+      local known = kinds.names()
+      for key in pairs(modules) do known[#known + 1] = key end
+      core.fail(("hone has no '%s'%s"):format(name, text.suggest(name, known)))
+    end
+    rawset(self, name, value)
+    return value
+  end,
+  __newindex = function(_, name) core.fail(("hone.%s cannot be set"):format(name)) end,
+})
