@@ -1,2 +1,4 @@
 # Add a file as a line of its own, sorted.
 dist_doc_DATA =
+dist_doc_DATA += docs/architecture.md
+dist_doc_DATA += docs/plugins.md

@@ -1,3 +1,4 @@
 # Scripts to start from, and their data. Add a file as a line of its own, sorted.
-examplesdir = $(datadir)/hone/examples
+examplesdir = $(datadir)/hone
 nobase_dist_examples_DATA =
+nobase_dist_examples_DATA += examples/quickstart/corpus.lua

@@ -1,6 +1,43 @@
 # The library of Lua modules, installed as hone/*.lua. Add a file as a line of its own, sorted.
 luadatadir = $(datadir)/hone
 nobase_dist_luadata_DATA =
+nobase_dist_luadata_DATA += lua/hone/answers.lua
+nobase_dist_luadata_DATA += lua/hone/args.lua
+nobase_dist_luadata_DATA += lua/hone/batches.lua
+nobase_dist_luadata_DATA += lua/hone/checkpoint.lua
+nobase_dist_luadata_DATA += lua/hone/command/arguments.lua
+nobase_dist_luadata_DATA += lua/hone/command/check.lua
+nobase_dist_luadata_DATA += lua/hone/command/describe.lua
+nobase_dist_luadata_DATA += lua/hone/command/eval.lua
+nobase_dist_luadata_DATA += lua/hone/command/generate.lua
+nobase_dist_luadata_DATA += lua/hone/command/help.lua
+nobase_dist_luadata_DATA += lua/hone/command/init.lua
+nobase_dist_luadata_DATA += lua/hone/command/plugins.lua
+nobase_dist_luadata_DATA += lua/hone/command/run.lua
+nobase_dist_luadata_DATA += lua/hone/command/tokenize.lua
+nobase_dist_luadata_DATA += lua/hone/command/version.lua
+nobase_dist_luadata_DATA += lua/hone/data.lua
+nobase_dist_luadata_DATA += lua/hone/define.lua
+nobase_dist_luadata_DATA += lua/hone/evaluate.lua
+nobase_dist_luadata_DATA += lua/hone/files.lua
+nobase_dist_luadata_DATA += lua/hone/init.lua
+nobase_dist_luadata_DATA += lua/hone/invocation.lua
+nobase_dist_luadata_DATA += lua/hone/judgements.lua
+nobase_dist_luadata_DATA += lua/hone/kinds.lua
+nobase_dist_luadata_DATA += lua/hone/memory.lua
+nobase_dist_luadata_DATA += lua/hone/model.lua
+nobase_dist_luadata_DATA += lua/hone/options.lua
+nobase_dist_luadata_DATA += lua/hone/progress.lua
+nobase_dist_luadata_DATA += lua/hone/random.lua
+nobase_dist_luadata_DATA += lua/hone/run.lua
+nobase_dist_luadata_DATA += lua/hone/samples.lua
+nobase_dist_luadata_DATA += lua/hone/schedule.lua
+nobase_dist_luadata_DATA += lua/hone/sft.lua
+nobase_dist_luadata_DATA += lua/hone/step.lua
+nobase_dist_luadata_DATA += lua/hone/tensor.lua
+nobase_dist_luadata_DATA += lua/hone/tensors.lua
+nobase_dist_luadata_DATA += lua/hone/text.lua
+nobase_dist_luadata_DATA += lua/hone/update.lua
 
 # The C binding, require "hone.core". It finds Lua's functions in the program that loads it.
 luamoduledir = $(luacdir)/hone

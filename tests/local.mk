@@ -12,11 +12,16 @@ EXTRA_DIST += tests/run
 
 check_PROGRAMS =
 check_PROGRAMS += tests/test_agreement
+check_PROGRAMS += tests/test_batch
+check_PROGRAMS += tests/test_cache
+check_PROGRAMS += tests/test_config
 check_PROGRAMS += tests/test_context
 check_PROGRAMS += tests/test_data
 check_PROGRAMS += tests/test_data_clean
+check_PROGRAMS += tests/test_data_encode
 check_PROGRAMS += tests/test_error
 check_PROGRAMS += tests/test_every_plugin
+check_PROGRAMS += tests/test_generate
 check_PROGRAMS += tests/test_json
 check_PROGRAMS += tests/test_judgement
 check_PROGRAMS += tests/test_kernels
@@ -25,14 +30,18 @@ check_PROGRAMS += tests/test_memory
 check_PROGRAMS += tests/test_metric
 check_PROGRAMS += tests/test_ops
 check_PROGRAMS += tests/test_options
+check_PROGRAMS += tests/test_params
 check_PROGRAMS += tests/test_parity
 check_PROGRAMS += tests/test_plugin
 check_PROGRAMS += tests/test_random
+check_PROGRAMS += tests/test_safetensors
 check_PROGRAMS += tests/test_sample
+check_PROGRAMS += tests/test_sampler
 check_PROGRAMS += tests/test_tensor
 
 check_LTLIBRARIES = tests/libsupport.la
-tests_libsupport_la_SOURCES = tests/gradient.c tests/gradient.h tests/support.c tests/support.h
+tests_libsupport_la_SOURCES = tests/gradient.c tests/gradient.h tests/kernels.h tests/support.c tests/support.h \
+	tests/toy.c tests/toy.h
 tests_libsupport_la_LDFLAGS =
 LDADD = tests/libsupport.la $(CHECK_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) -lm
 tests_test_kernels_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
