@@ -8,7 +8,38 @@
 
 tokenizerdir = $(plugindir)/tokenizer
 tokenizer_LTLIBRARIES =
+tokenizer_LTLIBRARIES += plugins/tokenizer/bpe.la
+tokenizer_LTLIBRARIES += plugins/tokenizer/byte.la
 dist_tokenizer_DATA =
+plugins_tokenizer_bpe_la_SOURCES =
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/added.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/bpe.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/bpe.h
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/config.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/decoder.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/encode.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/load.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/merge.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/model.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/normalizer.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/pairs.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/pattern.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/pipeline.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/pretokenizer.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/processor.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/ranks.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/save.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/spm.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/steps.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/tokenizer_json.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/train.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/utf8.c
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/utf8.h
+plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/vocab.c
+plugins_tokenizer_bpe_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS)
+plugins_tokenizer_bpe_la_LIBADD = $(JANSSON_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS)
+plugins_tokenizer_byte_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+plugins_tokenizer_byte_la_LIBADD = $(JANSSON_LIBS)
 
 modeldir = $(plugindir)/model
 model_LTLIBRARIES =
@@ -47,6 +78,7 @@ plugins_quality_agreement_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 
 biasdir = $(plugindir)/bias
 bias_LTLIBRARIES =
+bias_LTLIBRARIES += plugins/bias/length.la
 dist_bias_DATA =
 
 metricdir = $(plugindir)/metric

@@ -1,0 +1,102 @@
+/* pipeline.c -- pipelines as tokenizer.json would write them, for files that
+ * imply theirs: one way to set a model up, and to save it. */
+#include "bpe.h"
+
+#include <string.h>
+
+static json_t *pipeline_template(struct bpe_model *m, const char *prefix, const char *suffix,
+                                 hone_error *err)
+{
+    const char *names[2] = { prefix, suffix };
+    json_t *tokens = json_object(), *single = json_array(), *pair = json_array();
+
+    for (int text = 0; text < 2; text++) { /* "A", and for pairs "B" */
+        for (int side = 0; side < 3; side++) {
+            json_t *item;
+
+            if (side == 1)
+                item = json_pack("{s:{s:s,s:i}}", "Sequence", "id", text ? "B" : "A", "type_id",
+                                 text);
+            else if (names[side / 2])
+                item = json_pack("{s:{s:s,s:i}}", "SpecialToken", "id", names[side / 2],
+                                 "type_id", text);
+            else
+                continue;
+            if (!text)
+                json_array_append(single, item);
+            json_array_append_new(pair, item);
+        }
+    }
+    for (int side = 0; side < 2; side++) {
+        int32_t id = names[side] ? bpe_model_find(m, names[side], strlen(names[side]), err) : -1;
+        if (id >= 0)
+            json_object_set_new(tokens, names[side],
+                                json_pack("{s:s,s:[i],s:[s]}", "id", names[side], "ids", (int)id,
+                                          "tokens", names[side]));
+    }
+    return json_pack("{s:s,s:o,s:o,s:o}", "type", "TemplateProcessing", "single", single, "pair",
+                     pair, "special_tokens", tokens);
+}
+
+static int pipeline_set(struct bpe_model *m, json_t *normalizer, json_t *pretokenizer,
+                        json_t *processor, json_t *decoder, hone_error *err)
+{
+    int code = decoder ? bpe_model_pipeline(m, normalizer, pretokenizer, processor, decoder, err)
+                       : hone_fail_memory(err, "a tokenizer's steps");
+    json_decref(normalizer);
+    json_decref(pretokenizer);
+    json_decref(processor);
+    json_decref(decoder);
+    return code;
+}
+
+int bpe_pipeline_bytes(struct bpe_model *m, int pattern, bool nfc, const char *prefix,
+                       const char *suffix, hone_error *err)
+{
+    json_t *split, *processor = NULL;
+    json_t *byte_level = json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space", 0,
+                                   "trim_offsets", 1, "use_regex", pattern == BPE_PATTERN_GPT2);
+    json_t *decoder = json_deep_copy(byte_level);
+
+    split = byte_level;
+    if (pattern != BPE_PATTERN_GPT2)
+        split = json_pack("{s:s,s:[{s:s,s:{s:s},s:s,s:b},o]}", "type", "Sequence", "pretokenizers",
+                          "type", "Split", "pattern", "Regex", bpe_pattern_text(pattern),
+                          "behavior", "Isolated", "invert", 0, byte_level);
+    if (prefix || suffix)
+        processor = pipeline_template(m, prefix, suffix, err);
+    return pipeline_set(m, nfc ? json_pack("{s:s}", "type", "NFC") : NULL, split, processor,
+                        split && (processor || !(prefix || suffix)) ? decoder : NULL, err);
+}
+
+int bpe_pipeline_spaces(struct bpe_model *m, bool prepend, bool trim, const char *prefix,
+                        const char *suffix, hone_error *err)
+{
+    static const char mark[] = "\xe2\x96\x81";
+    json_t *before = json_array(), *after, *processor = NULL;
+
+    if (trim) {
+        json_array_append_new(before, json_pack("{s:s,s:b,s:b}", "type", "Strip", "strip_left", 1,
+                                                "strip_right", 1));
+        json_array_append_new(before, json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern",
+                                                "Regex", " {2,}", "content", " "));
+    }
+    if (prepend)
+        json_array_append_new(before, json_pack("{s:s,s:s}", "type", "Prepend", "prepend", mark));
+    json_array_append_new(before, json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern",
+                                            "String", " ", "content", mark));
+    after = json_pack("[{s:s,s:{s:s},s:s},{s:s},{s:s}]", "type", "Replace", "pattern", "String",
+                      mark, "content", " ", "type", "ByteFallback", "type", "Fuse");
+    if (prepend)
+        json_array_append_new(after, json_pack("{s:s,s:s,s:i,s:i}", "type", "Strip", "content",
+                                               " ", "start", 1, "stop", 0));
+    if (prefix || suffix)
+        processor = pipeline_template(m, prefix, suffix, err);
+    before = json_pack("{s:s,s:o}", "type", "Sequence", "normalizers", before);
+    after = json_pack("{s:s,s:o}", "type", "Sequence", "decoders", after);
+    if (!before || (!processor && (prefix || suffix))) {
+        json_decref(after);
+        after = NULL;
+    }
+    return pipeline_set(m, before, NULL, processor, after, err);
+}
