@@ -43,7 +43,7 @@ check_LTLIBRARIES = tests/libsupport.la
 tests_libsupport_la_SOURCES = tests/gradient.c tests/gradient.h tests/kernels.h tests/support.c tests/support.h \
 	tests/toy.c tests/toy.h
 tests_libsupport_la_LDFLAGS =
-LDADD = tests/libsupport.la $(CHECK_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) -lm
+LDADD = tests/libsupport.la $(CHECK_LIBS) $(ZLIB_LIBS)
 tests_test_kernels_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
 tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
 
