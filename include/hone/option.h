@@ -9,7 +9,7 @@
  *   INT       int64_t             integer in [min, max]
  *   REAL      double              finite number in a range, ends open or closed
  *   STRING    const char *        text; default may be NULL (unset)
- *   PATH      const char *        a file name, relative to the current folder
+ *   PATH      const char *        a file name, relative to the current folder; ~ is home
  *   CHOICE    int64_t             one of a list of words; the member is its index
  *   RANGE     hone_range          two numbers, low <= high
  *   INTS      hone_int_list       list of integers

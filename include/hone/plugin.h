@@ -50,7 +50,8 @@ typedef struct hone_ops {
 
 /* ---- finding ---- */
 
-/* What the search list holds, found without running foreign code. */
+/* What the search list holds, found without running foreign code, and what was
+ * registered at run time (path NULL). */
 typedef struct hone_plugin_entry {
     const char *kind, *name, *path;
     bool hidden; /* another folder, earlier in the list, has this name */
@@ -67,7 +68,8 @@ HONE_API int hone_plugin_find(hone_context *context, const char *kind, const cha
                               const hone_plugin **out, hone_error *err);
 
 /* Load one file, as `hone check FILE.so` does: every check, the defaults, an
- * instance with them where no option is required, and the self-test. */
+ * instance with them where no option is required, and the self-test. Once
+ * loaded, it is what its kind and name mean in this context. */
 HONE_API int hone_plugin_check(hone_context *context, const char *path,
                                const hone_plugin **out, hone_error *err);
 
