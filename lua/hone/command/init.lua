@@ -3,6 +3,7 @@
 local hone = require "hone"
 local core = require "hone.core"
 local arguments = require "hone.command.arguments"
+local invocation = require "hone.invocation"
 local text = require "hone.text"
 
 local names = { "run", "generate", "eval", "tokenize", "plugins", "describe", "check", "version",
@@ -25,7 +26,7 @@ local function message(problem)
   if said:find(root, 1, true) == 1 or type(problem) ~= "string" then
     said = debug.traceback(said, 2)
   end
-  return { status = 1, text = said }
+  return { status = invocation.interrupted and 130 or 1, text = said }
 end
 
 local function main(word, ...)

@@ -1,0 +1,41 @@
+-- answers: what a model says to a few rows before and after training, and how
+-- metrics score it.
+local core = require "hone.core"
+
+local answers = {}
+
+-- Rows whose prompt leaves room for an answer, as prompts.
+local function prompts_of(model, data, o)
+  local list, limit = {}, model.max_positions
+  for i = 1, #data do
+    if #list == o.count then break end
+    local ids = data:prompt(i, model, { template = o.template })
+    if #ids > 0 and (not limit or #ids + o.max_tokens <= limit) then
+      list[#list + 1] = { ids = ids, row = data[i], reference = data:response(i) }
+    end
+  end
+  return list
+end
+
+--- { samples = { { prompt, response, reference, scores }, ... }, metrics =
+--- { name = summary } } of the first rows of data; o: count, max_tokens,
+--- template, metrics, seed.
+function answers.collect(model, data, o)
+  local prompts = prompts_of(model, data, o)
+  local out = { samples = core.json.list {}, metrics = {} }
+  if #prompts == 0 then return out end
+  local samples = core.generate(model, prompts, { max_tokens = o.max_tokens, seed = o.seed })
+  for i = 1, #samples do
+    local s = samples[i]
+    out.samples[i] = { prompt = model.tokenizer:decode(prompts[i].ids), response = s.response,
+                       reference = prompts[i].reference, scores = {} }
+  end
+  for _, metric in ipairs(o.metrics) do
+    local scores = metric(samples)
+    out.metrics[metric.name] = scores:summary()
+    for i = 1, #samples do out.samples[i].scores[metric.name] = scores[i] end
+  end
+  return out
+end
+
+return answers

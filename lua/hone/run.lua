@@ -1,0 +1,151 @@
+-- run: a folder that says what was done and how it went.
+--
+--   <run_folder>/<name>/run.json        script, options, plugins, hashes, seed, machine, status
+--                       metrics.jsonl   one object a step or evaluation
+--                       checkpoints/    see checkpoint.lua
+--                       samples-*.json  answers before and after
+--                       report.html     see report.lua
+--
+-- `hone run --resume` goes on with the newest session of this script and these
+-- arguments that has an unfinished run; a session is one call of the program.
+local core = require "hone.core"
+local files = require "hone.files"
+local invocation = require "hone.invocation"
+
+local runs = { methods = {} }
+local methods = runs.methods
+
+local function root() return core.settings().run_folder or "runs" end
+
+local function same(a, b)
+  if #a ~= #b then return false end
+  for i = 1, #a do
+    if a[i] ~= b[i] then return false end
+  end
+  return true
+end
+
+local function record_of(name)
+  local path = files.join(root(), name, "run.json")
+  if not files.exists(path) then return nil end
+  local ok, record = pcall(core.json.read, path)
+  return ok and type(record) == "table" and type(record.session) == "string" and record or nil
+end
+
+-- This program's session: the one to go on with, or a new one.
+local function session()
+  if invocation.session then return invocation.session end
+  local newest
+  if invocation.resume then
+    for _, name in ipairs(files.list(root())) do
+      local r = record_of(name)
+      if r and r.status ~= "finished" and r.script == core.system.absolute(invocation.script) and
+         same(r.arguments, invocation.words) and (not newest or r.session > newest) then
+        newest = r.session
+      end
+    end
+    if not newest then
+      core.fail(("--resume: no unfinished run of %s with these arguments in %s"):format(
+        invocation.script, root()))
+    end
+  end
+  invocation.session = newest or ("%s-%08x"):format(os.date("!%Y%m%dT%H%M%S"),
+    core.seed(os.time(), ("%s %.9f"):format(tostring(runs), core.system.clock())) & 0xffffffff)
+  return invocation.session
+end
+
+-- The run of this session that stands at this place in the script, or nil.
+local function find(place)
+  for _, name in ipairs(files.list(root())) do
+    local r = record_of(name)
+    if r and r.session == session() and r.place == place then return name, r end
+  end
+end
+
+local function free_name(wanted)
+  local base = wanted or ("%s-%s"):format(invocation.name(), os.date("%Y%m%d-%H%M%S"))
+  local name, n = base, 1
+  while files.exists(files.join(root(), name)) do
+    n = n + 1
+    name = ("%s-%d"):format(base, n)
+  end
+  return name
+end
+
+--- The random seed of what has this name in this run.
+function methods:seed(name) return core.seed(self.record.seed, tostring(name)) end
+
+function methods:path(...) return files.join(self.folder, ...) end
+
+--- Append a line of metrics.
+function methods:log(values)
+  if not self.metrics then self.metrics = assert(io.open(self:path("metrics.jsonl"), "a")) end
+  self.metrics:write(core.json.encode(values), "\n")
+  self.metrics:flush()
+end
+
+--- All lines of metrics, in order.
+function methods:history()
+  local lines = {}
+  for line in (files.read(self:path("metrics.jsonl")) or ""):gmatch("[^\n]+") do
+    lines[#lines + 1] = core.json.decode(line, "metrics.jsonl")
+  end
+  return lines
+end
+
+--- Drop the lines after a step: it is done again.
+function methods:rewind(step)
+  local kept = {}
+  for _, line in ipairs(self:history()) do
+    if line.step <= step then kept[#kept + 1] = core.json.encode(line) .. "\n" end
+  end
+  core.system.write(self:path("metrics.jsonl"), table.concat(kept))
+end
+
+--- Write run.json with these fields changed.
+function methods:note(fields)
+  for key, value in pairs(fields) do self.record[key] = value end
+  core.json.write(self:path("run.json"), self.record)
+end
+
+--- The run ends: "finished", "interrupted", "failed".
+function methods:close(status, problem)
+  if self.metrics then self.metrics:close() end
+  self.metrics = nil
+  self:note { status = status, problem = problem, ended = os.date("!%Y-%m-%dT%H:%M:%SZ") }
+end
+
+-- A run that goes on must be the same run.
+local function check_same(self, o)
+  local before, now = core.json.encode(self.record.options), core.json.encode(o.options)
+  if before ~= now then
+    core.fail(("--resume: %s was started with other options\n  then: %s\n  now:  %s"):format(
+      self.folder, before, now))
+  end
+end
+
+--- Open a run: kind ("sft"), name (nil: by script and time), seed, options (for
+--- run.json), methods (nil: those of runs). run.resumed says whether it goes on.
+function runs.open(o)
+  invocation.runs = invocation.runs + 1
+  local place = invocation.runs
+  local self = setmetatable({ state = { step = 0 } }, { __index = o.methods or methods })
+  local name, record
+  session()
+  if invocation.resume then name, record = find(place) end
+  self.resumed = name ~= nil
+  self.name = name or free_name(o.name)
+  self.folder = files.join(root(), self.name)
+  self.record = record or {
+    hone = core.version, kind = o.kind, script = core.system.absolute(invocation.script),
+    arguments = core.json.list { table.unpack(invocation.words) }, session = session(),
+    place = place, started = os.date("!%Y-%m-%dT%H:%M:%SZ"), seed = o.seed,
+    machine = core.system.machine(),
+  }
+  if self.resumed then check_same(self, o) end
+  core.system.make_folder(self.folder)
+  self:note { status = "running", options = o.options, threads = core.threads() }
+  return self
+end
+
+return runs
