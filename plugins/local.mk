@@ -79,6 +79,8 @@ plugins_quality_agreement_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 biasdir = $(plugindir)/bias
 bias_LTLIBRARIES =
 bias_LTLIBRARIES += plugins/bias/length.la
+plugins_bias_length_la_CPPFLAGS = $(AM_CPPFLAGS) $(UTF8PROC_CFLAGS)
+plugins_bias_length_la_LIBADD = $(UTF8PROC_LIBS)
 dist_bias_DATA =
 
 metricdir = $(plugindir)/metric

@@ -13,6 +13,7 @@ EXTRA_DIST += tests/run
 check_PROGRAMS =
 check_PROGRAMS += tests/test_agreement
 check_PROGRAMS += tests/test_batch
+check_PROGRAMS += tests/test_bias_length
 check_PROGRAMS += tests/test_cache
 check_PROGRAMS += tests/test_config
 check_PROGRAMS += tests/test_context
