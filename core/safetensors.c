@@ -142,7 +142,9 @@ static int safetensors_by_place(const void *a, const void *b)
 
     if (p != q)
         return p < q ? -1 : 1;
-    return x->size < y->size ? -1 : x->size > y->size;
+    if (x->size != y->size)
+        return x->size < y->size ? -1 : 1;
+    return strcmp(x->name, y->name); /* so that messages do not depend on the sort */
 }
 
 static int safetensors_by_name(const void *a, const void *b)
