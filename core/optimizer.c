@@ -280,12 +280,16 @@ static void step_piece(void *arg, int64_t index)
     pthread_mutex_unlock(&step->lock);
 }
 
+/* As many tensors train as slots, and every slot does: they are the same, but
+ * for adapters that went, which no one told. Those come last and change all at
+ * once, and a tensor that a slot holds cannot share its address with another. */
 static int optimizer_check_model(const hone_optimizer *o, hone_error *err)
 {
-    bool same = hone_model_trainables(o->model) == o->count;
+    bool same = hone_model_trainables(o->model) == o->count &&
+                hone_model_trainable(o->model, o->count - 1).value == o->slots[o->count - 1].value;
 
     for (size_t i = 0; i < o->count && same; i++)
-        same = hone_model_trainable(o->model, i).value == o->slots[i].value;
+        same = hone_tensor_requires_grad(o->slots[i].value);
     return same ? HONE_OK : hone_fail(err, HONE_ESTATE, "what the model trains has changed since "
                                       "the optimizer was made: make another");
 }

@@ -36,10 +36,8 @@ plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/train.c
 plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/utf8.c
 plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/utf8.h
 plugins_tokenizer_bpe_la_SOURCES += plugins/tokenizer/bpe/vocab.c
-plugins_tokenizer_bpe_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS)
-plugins_tokenizer_bpe_la_LIBADD = $(JANSSON_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS)
-plugins_tokenizer_byte_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
-plugins_tokenizer_byte_la_LIBADD = $(JANSSON_LIBS)
+plugins_tokenizer_bpe_la_CPPFLAGS = $(AM_CPPFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS)
+plugins_tokenizer_bpe_la_LIBADD = $(PCRE2_LIBS) $(UTF8PROC_LIBS)
 
 modeldir = $(plugindir)/model
 model_LTLIBRARIES =
@@ -65,7 +63,9 @@ optimizer_LTLIBRARIES += plugins/optimizer/adamw.la
 optimizer_LTLIBRARIES += plugins/optimizer/sgd.la
 dist_optimizer_DATA =
 plugins_optimizer_adamw_la_CFLAGS = $(KERNEL_CFLAGS)
+plugins_optimizer_adamw_la_LIBADD = -lm
 plugins_optimizer_sgd_la_CFLAGS = $(KERNEL_CFLAGS)
+plugins_optimizer_sgd_la_LIBADD = -lm
 
 qualitydir = $(plugindir)/quality
 quality_LTLIBRARIES =

@@ -4,6 +4,7 @@
 EXTRA_DIST += tests/README.md
 EXTRA_DIST += tests/golden
 EXTRA_DIST += tests/headers.sh
+EXTRA_DIST += tests/install.sh
 EXTRA_DIST += tests/listed.sh
 EXTRA_DIST += tests/lsan.supp
 EXTRA_DIST += tests/parity
@@ -23,13 +24,16 @@ check_PROGRAMS += tests/test_data_encode
 check_PROGRAMS += tests/test_error
 check_PROGRAMS += tests/test_every_plugin
 check_PROGRAMS += tests/test_generate
+check_PROGRAMS += tests/test_instance
 check_PROGRAMS += tests/test_json
 check_PROGRAMS += tests/test_judgement
 check_PROGRAMS += tests/test_kernels
 check_PROGRAMS += tests/test_kernels_rows
 check_PROGRAMS += tests/test_memory
 check_PROGRAMS += tests/test_metric
+check_PROGRAMS += tests/test_model
 check_PROGRAMS += tests/test_ops
+check_PROGRAMS += tests/test_optimizer
 check_PROGRAMS += tests/test_options
 check_PROGRAMS += tests/test_params
 check_PROGRAMS += tests/test_parity
@@ -39,12 +43,13 @@ check_PROGRAMS += tests/test_safetensors
 check_PROGRAMS += tests/test_sample
 check_PROGRAMS += tests/test_sampler
 check_PROGRAMS += tests/test_tensor
+check_PROGRAMS += tests/test_tokenizer
 
 check_LTLIBRARIES = tests/libsupport.la
 tests_libsupport_la_SOURCES = tests/gradient.c tests/gradient.h tests/kernels.h tests/support.c tests/support.h \
 	tests/toy.c tests/toy.h
 tests_libsupport_la_LDFLAGS =
-LDADD = tests/libsupport.la $(CHECK_LIBS) $(ZLIB_LIBS)
+LDADD = tests/libsupport.la $(CHECK_LIBS) $(ZLIB_LIBS) $(JANSSON_LIBS) -lm
 tests_test_kernels_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
 tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
 
