@@ -141,9 +141,14 @@ static bool model_check_segments(const hone_model *model, hone_graph *g, const h
                             model->max_positions);
             return false;
         }
-        if (s->slot >= 0 && (!cache || s->slot >= hone_cache_slots(cache))) {
-            hone_graph_fail(g, HONE_ESTATE, "segment %zu continues cache slot %d of %d", i,
-                            s->slot, cache ? hone_cache_slots(cache) : 0);
+        if (s->slot >= 0 && !cache) {
+            hone_graph_fail(g, HONE_ESTATE, "segment %zu continues cache slot %d without a cache",
+                            i, s->slot);
+            return false;
+        }
+        if (s->slot >= 0 && s->slot >= hone_cache_slots(cache)) {
+            hone_graph_fail(g, HONE_ESTATE, "segment %zu continues cache slot %d (allowed: 0 to "
+                            "%d)", i, s->slot, hone_cache_slots(cache) - 1);
             return false;
         }
     }

@@ -90,7 +90,8 @@ static int safetensors_shape(hone_tensor_entry *e, const json_t *shape, uint64_t
         if (n < 0)
             return hone_fail(err, HONE_EFORMAT, "dimension %zu of the shape is not a size", i);
         if (n > 0 && bytes > (uint64_t)INT64_MAX / (uint64_t)n)
-            return hone_fail(err, HONE_EFORMAT, "a shape of more than %" PRId64 " bytes", INT64_MAX);
+            return hone_fail(err, HONE_EFORMAT, "a shape of more than %" PRId64 " bytes",
+                             INT64_MAX);
         bytes *= (uint64_t)n;
         e->shape[i] = n;
     }
@@ -104,7 +105,7 @@ static int safetensors_entry(hone_tensor_entry *e, const json_t *value, const ch
     const json_t *offsets = json_object_get(value, "data_offsets");
     const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
     int64_t begin, end;
-    uint64_t bytes;
+    uint64_t bytes = 0;
 
     e->dtype = json_string_value(json_object_get(value, "dtype"));
     if (!e->dtype)
@@ -233,8 +234,8 @@ static int safetensors_reserve(hone_tensors *t, size_t more, hone_error *err)
 /* Append the tensors of a mapped file. */
 static int safetensors_parse(hone_tensors *t, struct shard *shard, hone_error *err)
 {
-    const char *data, *name;
-    size_t size, first = t->count;
+    const char *data = NULL, *name;
+    size_t size = 0, first = t->count;
     json_t *value;
     int code = safetensors_header(shard, &data, &size, err);
 

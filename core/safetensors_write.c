@@ -33,7 +33,8 @@ static int write_metadata(json_t *header, const hone_json *metadata, hone_error 
     if (!metadata)
         return HONE_OK;
     if (!json_is_object(metadata))
-        return hone_fail(err, HONE_EINVAL, "metadata is no object but %s", hone_json_type(metadata));
+        return hone_fail(err, HONE_EINVAL, "metadata is no object but %s",
+                         hone_json_type(metadata));
     json_object_foreach((json_t *)(uintptr_t)metadata, key, value) {
         if (!json_is_string(value))
             return hone_fail(err, HONE_EINVAL, "metadata '%s' is no text but %s", key,

@@ -2,6 +2,7 @@
 #   check_PROGRAMS += tests/test_<name>     from tests/test_<name>.c
 #   EXTRA_DIST += tests/<name>.sh           scripts, .sh and .lua, and data (a folder brings all it holds)
 EXTRA_DIST += tests/README.md
+EXTRA_DIST += tests/fuzz
 EXTRA_DIST += tests/golden
 EXTRA_DIST += tests/headers.sh
 EXTRA_DIST += tests/install.sh
@@ -42,11 +43,13 @@ check_PROGRAMS += tests/test_random
 check_PROGRAMS += tests/test_safetensors
 check_PROGRAMS += tests/test_sample
 check_PROGRAMS += tests/test_sampler
+check_PROGRAMS += tests/test_strategy
 check_PROGRAMS += tests/test_tensor
 check_PROGRAMS += tests/test_tokenizer
 
 check_LTLIBRARIES = tests/libsupport.la
-tests_libsupport_la_SOURCES = tests/gradient.c tests/gradient.h tests/kernels.h tests/support.c tests/support.h \
+tests_libsupport_la_SOURCES = tests/gradient.c tests/gradient.h tests/kernels.h tests/samples.c tests/samples.h \
+	tests/support.c tests/support.h \
 	tests/toy.c tests/toy.h
 tests_libsupport_la_LDFLAGS =
 LDADD = tests/libsupport.la $(CHECK_LIBS) $(ZLIB_LIBS) $(JANSSON_LIBS) -lm

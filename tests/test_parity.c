@@ -112,7 +112,8 @@ static hone_batch *both(void)
 
 /* Logits of every token of a sequence. One more token makes the last an output;
  * nothing before it can see it. */
-static void check_logits(const char *kernels, const char *which, double tolerance, const char *label)
+static void check_logits(const char *kernels, const char *which, double tolerance,
+                         const char *label)
 {
     hone_graph *g = begin(kernels, false);
     hone_batch *batch = NULL;
