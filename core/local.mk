@@ -59,6 +59,7 @@ core_libhone_la_SOURCES += core/metric.c
 core_libhone_la_SOURCES += core/model.c
 core_libhone_la_SOURCES += core/model.h
 core_libhone_la_SOURCES += core/model_build.c
+core_libhone_la_SOURCES += core/model_hash.c
 core_libhone_la_SOURCES += core/model_load.c
 core_libhone_la_SOURCES += core/model_new.c
 core_libhone_la_SOURCES += core/model_save.c

@@ -29,14 +29,17 @@ nobase_dist_luadata_DATA += lua/hone/model.lua
 nobase_dist_luadata_DATA += lua/hone/options.lua
 nobase_dist_luadata_DATA += lua/hone/progress.lua
 nobase_dist_luadata_DATA += lua/hone/random.lua
+nobase_dist_luadata_DATA += lua/hone/report.lua
 nobase_dist_luadata_DATA += lua/hone/run.lua
 nobase_dist_luadata_DATA += lua/hone/samples.lua
 nobase_dist_luadata_DATA += lua/hone/schedule.lua
 nobase_dist_luadata_DATA += lua/hone/sft.lua
 nobase_dist_luadata_DATA += lua/hone/step.lua
+nobase_dist_luadata_DATA += lua/hone/svg.lua
 nobase_dist_luadata_DATA += lua/hone/tensor.lua
 nobase_dist_luadata_DATA += lua/hone/tensors.lua
 nobase_dist_luadata_DATA += lua/hone/text.lua
+nobase_dist_luadata_DATA += lua/hone/trainer.lua
 nobase_dist_luadata_DATA += lua/hone/update.lua
 
 # The C binding, require "hone.core". It finds Lua's functions in the program that loads it.

@@ -107,6 +107,10 @@ HONE_API void hone_model_free(hone_model *model);
  * earlier save left there is removed. */
 HONE_API int hone_model_save(hone_model *model, const char *folder, hone_error *err);
 
+/* SHA-256 of all parameters and of what a strategy trains, with their names and
+ * dtypes: 64 hex digits and a NUL. */
+HONE_API int hone_model_hash(const hone_model *model, char hex[static 65], hone_error *err);
+
 HONE_API hone_context *hone_model_context(const hone_model *model);
 HONE_API const char *hone_model_folder(const hone_model *model); /* NULL when new */
 HONE_API const hone_json *hone_model_config(const hone_model *model);

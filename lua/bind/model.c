@@ -249,6 +249,17 @@ static int model_load_trained(lua_State *L)
     return 0;
 }
 
+/* model:hash(): of the weights, 64 hex digits. */
+static int model_hash(lua_State *L)
+{
+    char hex[65];
+    hone_error err = { 0 };
+
+    bind_ok(L, hone_model_hash(model_check(L), hex, &err), &err);
+    lua_pushstring(L, hex);
+    return 1;
+}
+
 /* model:estimate(tokens, outputs, states): bytes of a training step. */
 static int model_estimate(lua_State *L)
 {
@@ -379,7 +390,8 @@ static const luaL_Reg model_methods[] = {
     { "set_tokenizer", model_set_tokenizer }, { "set_recompute", model_set_recompute },
     { "parameters", model_parameters }, { "trainables", model_trainables },
     { "counts", model_counts }, { "save_trained", model_save_trained },
-    { "load_trained", model_load_trained }, { "estimate", model_estimate }, { NULL, NULL },
+    { "load_trained", model_load_trained }, { "estimate", model_estimate },
+    { "hash", model_hash }, { NULL, NULL },
 };
 static const luaL_Reg model_properties[] = {
     { "folder", model_folder }, { "config", model_config }, { "plugin", model_plugin },

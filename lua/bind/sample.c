@@ -186,6 +186,9 @@ static int samples_add(lua_State *L)
         s.response_tokens = (int64_t)ids->count - s.prompt_tokens;
         lua_getfield(L, 2, "logp");
         s.logp = samples_floats(L, -1, s.response_tokens);
+    } else {
+        s.prompt_tokens = bind_field_int(L, 2, "prompt_tokens", 0);
+        s.response_tokens = bind_field_int(L, 2, "response_tokens", 0);
     }
     lua_getfield(L, 2, "row");
     s.row = bind_to_json(L, -1, false);

@@ -18,7 +18,7 @@ local function as_json(sample)
   return core.json.encode {
     prompt = sample.prompt, response = sample.response, finish = sample.finish,
     prompt_tokens = sample.prompt_tokens, response_tokens = sample.response_tokens,
-    sample = sample.sample, seed = sample.seed,
+    seed = sample.seed,
   }
 end
 

@@ -1,0 +1,147 @@
+-- trainer: what all trainers share: their options, and the loop around a step:
+-- evaluation, best weights, early stopping, checkpoints, Ctrl-C, the end.
+--
+-- A run given to it has: model, optimizer, batches, options; and methods
+--   advance()    one step; raises when it cannot
+--   watched()    the loss to be watched; nil where there is nothing to watch
+local checkpoint = require "hone.checkpoint"
+local core = require "hone.core"
+local hone = require "hone"
+local invocation = require "hone.invocation"
+local options = require "hone.options"
+local progress = require "hone.progress"
+local report = require "hone.report"
+
+local trainer = {}
+
+local shared = {
+  { "strategy", "plugin", kind = "strategy", doc = "what trains; unset: everything" },
+  { "optimizer", "plugin", kind = "optimizer", doc = "unset: adamw" },
+  { "schedule", "any", doc = "of the learning rate; unset: constant" },
+  { "epochs", "integer", default = 1, min = 1, doc = "passes over the data" },
+  { "steps", "integer", min = 1, doc = "steps, instead of epochs" },
+  { "batch", "table", options = {
+    { "tokens", "integer", default = 4096, min = 2, doc = "at most, of a batch" },
+    { "accumulate", "integer", default = 1, min = 1, doc = "batches of a step" } } },
+  { "clip", "number", default = 1, min = 0, doc = "norm of the gradient at most; 0: any" },
+  { "eval", "table", options = {
+    { "every", "integer", min = 1, doc = "steps; unset: each epoch" },
+    { "patience", "integer", default = 0, min = 0, doc = "evaluations without a gain; 0: any" },
+    { "samples", "integer", default = 4, min = 0, doc = "answers before and after, for the report" },
+    { "max_tokens", "integer", default = 64, min = 1, doc = "of an answer" },
+    { "metrics", "list", of = "plugin", kind = "metric", doc = "that score them; unset: length" } } },
+  { "checkpoint", "table", options = {
+    { "every", "integer", min = 1, doc = "steps; unset: with each evaluation" },
+    { "keep", "integer", default = 1, min = 1, doc = "the newest so many" } } },
+  { "recompute", "boolean", default = false, doc = "less memory, a third more time" },
+  { "seed", "integer", default = 0, doc = "of order, dropout and samples" },
+  { "name", "string", doc = "of the run's folder; unset: script and time" },
+}
+
+--- A trainer's own options, then the shared ones.
+function trainer.schema(own)
+  local list = { table.unpack(own) }
+  return table.move(shared, 1, #shared, #list + 1, list)
+end
+
+--- The options in force.
+function trainer.options(name, schema, given)
+  local o = options.check(name, schema, given)
+  o.strategy = o.strategy or hone.strategy.full {}
+  o.optimizer = o.optimizer or hone.optimizer.adamw {}
+  o.schedule = o.schedule or hone.schedule.constant {}
+  o.eval.metrics = o.eval.metrics or { hone.metric.length {} }
+  return o
+end
+
+-- Evaluate, keep the best weights, count evaluations without a gain.
+local function watch(run)
+  local state, patience = run.state, run.options.eval.patience
+  local loss = run:watched()
+  if not loss then return end
+  if loss ~= loss then core.fail(("step %d: the validation loss is nan"):format(state.step)) end
+  run:log { step = state.step, validation_loss = loss }
+  run.bar:line(("step %d: validation loss %.4f"):format(state.step, loss))
+  if not state.best or loss < state.best.loss then
+    state.best, state.waited = { step = state.step, loss = loss }, 0
+    checkpoint.save_best(run, run.model)
+  else
+    state.waited = state.waited + 1
+    state.stopped = patience > 0 and state.waited >= patience
+  end
+end
+
+local function save(run)
+  if run.state.step == 0 or run.saved == run.state.step then return end
+  checkpoint.save(run, run.optimizer, run.options.checkpoint.keep)
+  run.saved = run.state.step
+end
+
+-- Whatever the step at which a run breaks off and goes on, what is due there
+-- happens once: state.evaluated is part of the checkpoint.
+local function loop(run)
+  local o, state, steps = run.options, run.state, run.batches.steps
+  while true do
+    local step, every = state.step, o.eval.every
+    local due = step == 0 or step == steps or (every and step % every == 0) or
+      (not every and run.batches:ends_epoch(step))
+    if due and state.evaluated ~= step then
+      watch(run)
+      state.evaluated = step
+    end
+    if (o.checkpoint.every and step % o.checkpoint.every == 0) or due or state.stopped then save(run) end
+    if core.interrupted() then core.fail("interrupted") end
+    if state.stopped or step >= steps then return end
+    run:advance()
+  end
+end
+
+-- The run broke off: keep what can be kept, and say why.
+local function broken(run, problem)
+  local interrupted = core.interrupted()
+  core.clear_interrupt()
+  run.optimizer:clear()
+  if not interrupted then
+    run:close("failed", problem)
+    report.write(run)
+    error(problem, 0)
+  end
+  save(run)
+  run:close("interrupted")
+  report.write(run)
+  invocation.interrupted = true
+  core.fail(("interrupted at step %d of %d, kept in %s: `hone run --resume` goes on"):format(
+    run.state.step, run.batches.steps, run.folder))
+end
+
+local function work(run, before, after)
+  before(run)
+  if run.resumed and checkpoint.load(run, run.optimizer) then run.saved = run.state.step end
+  run:rewind(run.state.step)
+  run.bar = progress.new(run.record.kind, run.batches.steps, run.state.step)
+  loop(run)
+  run.bar:finish()
+  local best = run.state.best
+  if best and best.step ~= run.state.step then checkpoint.load_best(run, run.model) end
+  after(run)
+  run:note { best = best, stopped = run.state.stopped, tokens = run.state.tokens,
+             weights = run.model:hash() }
+end
+
+--- Train to the end, or as far as Ctrl-C or an error lets it. before and after
+--- are called with the weights as they were and as they are at the end.
+function trainer.train(run, before, after)
+  core.catch(true)
+  local ok, problem = pcall(work, run, before, after)
+  core.catch(false)
+  if not ok then
+    if run.bar then run.bar:finish() end
+    broken(run, problem)
+  end
+  run:close("finished")
+  report.write(run)
+  core.log("info", ("done: %s"):format(run:path("report.html")))
+  return run
+end
+
+return trainer
