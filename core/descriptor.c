@@ -129,9 +129,11 @@ static int descriptor_named(const hone_plugin *p, const char *kind, const char *
 
 static bool descriptor_has(const hone_ops *ops, const hone_kind_op *op)
 {
-    void *const *member = (void *const *)(const void *)((const char *)ops + op->offset);
+    void *member = NULL;
 
-    return ops && ops->size >= op->offset + sizeof *member && *member;
+    if (ops && ops->size >= op->offset + sizeof member)
+        memcpy(&member, (const char *)ops + op->offset, sizeof member);
+    return member != NULL;
 }
 
 static int descriptor_none(const hone_kind *kind, hone_error *err)

@@ -98,6 +98,7 @@ static int describe_one(const hone_option *o, hone_json **out, hone_error *err)
 {
     char allowed[HONE_ALLOWED_MAX];
     json_t *standard = NULL, *inner = NULL, *one;
+    const char *doc = o->doc ? o->doc : "";
     int code = HONE_OK, failed;
 
     if (o->type == HONE_OPTION_TABLE)
@@ -107,7 +108,7 @@ static int describe_one(const hone_option *o, hone_json **out, hone_error *err)
     if (code != HONE_OK)
         return code;
     one = json_pack("{s:s, s:s, s:b, s:s}", "name", o->name, "type", hone_option_type_name(o->type),
-                    "required", (o->flags & HONE_OPTION_REQUIRED) != 0, "doc", o->doc ? o->doc : "");
+                    "required", (o->flags & HONE_OPTION_REQUIRED) != 0, "doc", doc);
     failed = !one;
     if (standard)
         failed |= json_object_set(one, "default", standard);
