@@ -208,7 +208,8 @@ static void json_take_number(lua_State *L, int index, const json_place *place)
     }
     if (!isfinite(lua_tonumber(L, index)))
         bind_fail(L, "JSON: %s: %s is not a number that JSON has",
-                  place->key ? place->key : "value", lua_tostring(L, index));
+                  place->key ? place->key : "value",
+                  isnan(lua_tonumber(L, index)) ? "nan" : "an infinity");
     json_put(L, place, json_real(lua_tonumber(L, index)));
 }
 

@@ -154,6 +154,9 @@ static int plugin_instance(lua_State *L)
     code = hone_plugin_find(context, kind, name, &plugin, &err);
     bind_leave(L, before);
     bind_ok(L, code, &err);
+    if (!lua_isnil(L, 3) && !lua_istable(L, 3))
+        bind_fail(L, "%s/%s: options are a table { name = value }, not a %s", kind, name,
+                  luaL_typename(L, 3));
     options = bind_to_options(L, 3, plugin->options);
     box = bind_instance_box(L);
     bind_ok(L, hone_instance_new(box, context, kind, name, options, &err), &err);

@@ -115,9 +115,11 @@ function methods:close(status, problem)
   self:note { status = status, problem = problem, ended = os.date("!%Y-%m-%dT%H:%M:%SZ") }
 end
 
--- A run that goes on must be the same run.
+-- A run that goes on must be the same run. What was read from a file has other
+-- orders of keys than what was not.
 local function check_same(self, o)
-  local before, now = core.json.encode(self.record.options), core.json.encode(o.options)
+  local before = core.json.encode(self.record.options)
+  local now = core.json.encode(core.json.decode(core.json.encode(o.options)))
   if before ~= now then
     core.fail(("--resume: %s was started with other options\n  then: %s\n  now:  %s"):format(
       self.folder, before, now))
