@@ -35,14 +35,15 @@ static void sha256_block(uint32_t state[8], const uint8_t *p)
     }
     memcpy(v, state, sizeof v);
     for (int i = 0; i < 64; i++) {
-        uint32_t a = v[0], e = v[4];
-        uint32_t t = v[7] + (sha256_turn(e, 6) ^ sha256_turn(e, 11) ^ sha256_turn(e, 25)) +
-                     ((e & v[5]) ^ (~e & v[6])) + rounds[i] + w[i];
-        uint32_t u = (sha256_turn(a, 2) ^ sha256_turn(a, 13) ^ sha256_turn(a, 22)) +
-                     ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-        memmove(v + 1, v, 7 * sizeof *v);
-        v[4] += t;
-        v[0] = t + u;
+        /* The eight words move on by one a round: round i names them from -i. */
+        uint32_t *a = &v[-i & 7], *d = &v[(3 - i) & 7], *h = &v[(7 - i) & 7];
+        uint32_t b = v[(1 - i) & 7], c = v[(2 - i) & 7], e = v[(4 - i) & 7];
+        uint32_t f = v[(5 - i) & 7], g = v[(6 - i) & 7];
+        uint32_t t = *h + (sha256_turn(e, 6) ^ sha256_turn(e, 11) ^ sha256_turn(e, 25)) +
+                     ((e & f) ^ (~e & g)) + rounds[i] + w[i];
+        *d += t;
+        *h = t + (sha256_turn(*a, 2) ^ sha256_turn(*a, 13) ^ sha256_turn(*a, 22)) +
+             ((*a & b) ^ (*a & c) ^ (b & c));
     }
     for (int i = 0; i < 8; i++)
         state[i] += v[i];

@@ -81,8 +81,8 @@ static size_t kept(const char *rows, const char *options)
 START_TEST(duplicates_are_equal_after_nfkc_case_folding_and_joining_blanks)
 {
     /* Fullwidth letters, a ligature, sharp s, a no-break space, composed or not. */
-    ck_assert_uint_eq(kept("[{\"text\":\"Stra\\u00dfe  fi\"},{\"text\":\" \\uff33TRASSE\\u00a0\\ufb01\\n\"}]",
-                           NULL), 1);
+    ck_assert_uint_eq(kept("[{\"text\":\"Stra\\u00dfe  fi\"},"
+                           "{\"text\":\" \\uff33TRASSE\\u00a0\\ufb01\\n\"}]", NULL), 1);
     ck_assert_uint_eq(kept("[{\"text\":\"caf\\u00e9\"},{\"text\":\"CAFE\\u0301\"}]", NULL), 1);
     ck_assert_uint_eq(kept("[{\"text\":\"caf\\u00e9\"},{\"text\":\"cafe\"}]", NULL), 2);
     ck_assert_uint_eq(kept("[{\"text\":\"a b\"},{\"text\":\"ab\"}]", NULL), 2);

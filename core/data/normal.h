@@ -12,8 +12,8 @@ typedef struct data_normal {
 /* Buffers kept from row to row; start from {0}. */
 typedef struct data_normaliser {
     data_parts parts;
-    hone_text text;
-    int32_t *points;
+    hone_text text, folded;
+    int32_t *points;      /* [capacity] */
     size_t capacity;
 } data_normaliser;
 
