@@ -27,9 +27,11 @@ static int context_configure(lua_State *L)
 
     luaL_checktype(L, 1, LUA_TTABLE);
     config = bind_field_string(L, 1, "config", NULL);
-    threads = bind_field_int(L, 1, "threads", 0);
-    if (threads < 0 || threads > 4096)
+    threads = bind_field_int(L, 1, "threads", 1);
+    if (threads < 1 || threads > 4096)
         bind_fail(L, "threads: %" PRId64 " is out of range (allowed: 1 to 4096)", threads);
+    if (lua_getfield(L, 1, "threads") == LUA_TNIL)
+        threads = 0;
     if (config) {
         if (state->context)
             bind_fail(L, "settings cannot change any more: hone is in use");

@@ -279,6 +279,45 @@ static int tokenizer_save(lua_State *L)
     return 0;
 }
 
+struct tokenizer_texts {
+    lua_State *L;
+    lua_Integer next, count;
+};
+
+/* The text stays alive in the list at index 2. */
+static const char *tokenizer_next(void *user, size_t *n)
+{
+    struct tokenizer_texts *texts = user;
+    const char *text;
+
+    if (texts->next > texts->count)
+        return NULL;
+    lua_rawgeti(texts->L, 2, texts->next++);
+    text = lua_tolstring(texts->L, -1, n);
+    lua_pop(texts->L, 1);
+    return text;
+}
+
+/* tokenizer:train(texts, vocab): learn a vocabulary from a list of texts. */
+static int tokenizer_train(lua_State *L)
+{
+    hone_instance *tokenizer = bind_instance_check(L, 1, "tokenizer");
+    struct tokenizer_texts texts = { L, 1, 0 };
+    lua_Integer vocab = luaL_checkinteger(L, 3);
+    hone_error err = { 0 };
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    texts.count = (lua_Integer)lua_rawlen(L, 2);
+    for (lua_Integer i = 1; i <= texts.count; i++) {
+        if (lua_rawgeti(L, 2, i) != LUA_TSTRING)
+            bind_fail(L, "text %lld is a %s (allowed: strings)", (long long)i, luaL_typename(L, -1));
+        lua_pop(L, 1);
+    }
+    bind_ok(L, hone_tokenizer_train(tokenizer, vocab, tokenizer_next, &texts, &err), &err);
+    lua_settop(L, 1);
+    return 1;
+}
+
 /* ---- streams: ids in, whole characters out ---- */
 
 static void tokenizer_stream_free(void *object)
@@ -339,7 +378,8 @@ void bind_open_tokenizer(lua_State *L)
     static const luaL_Reg methods[] = {
         { "encode", tokenizer_encode }, { "decode", tokenizer_decode }, { "find", tokenizer_find },
         { "role", tokenizer_role }, { "token", tokenizer_token }, { "vocab", tokenizer_vocab },
-        { "save", tokenizer_save }, { "stream", tokenizer_stream }, { NULL, NULL },
+        { "save", tokenizer_save }, { "stream", tokenizer_stream }, { "train", tokenizer_train },
+        { NULL, NULL },
     };
 
     bind_class_new(L, &bind_ids_class);

@@ -29,7 +29,7 @@ return function(model, optimizer, group, o)
     end)
     if broken then
       optimizer:clear()
-      return nil, ("the loss is %s"):format(nats), culprits(group, i, broken)
+      return nil, "the loss is " .. (nats ~= nats and "nan" or "infinite"), culprits(group, i, broken)
     end
     total = total + nats
   end
