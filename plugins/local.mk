@@ -63,9 +63,7 @@ optimizer_LTLIBRARIES += plugins/optimizer/adamw.la
 optimizer_LTLIBRARIES += plugins/optimizer/sgd.la
 dist_optimizer_DATA =
 plugins_optimizer_adamw_la_CFLAGS = $(KERNEL_CFLAGS)
-plugins_optimizer_adamw_la_LIBADD = -lm
 plugins_optimizer_sgd_la_CFLAGS = $(KERNEL_CFLAGS)
-plugins_optimizer_sgd_la_LIBADD = -lm
 
 qualitydir = $(plugindir)/quality
 quality_LTLIBRARIES =
@@ -73,7 +71,6 @@ quality_LTLIBRARIES += plugins/quality/agreement.la
 dist_quality_DATA =
 plugins_quality_agreement_la_SOURCES = plugins/quality/agreement/agreement.c plugins/quality/agreement/agreement.h \
 	plugins/quality/agreement/alpha.c plugins/quality/agreement/kappa.c
-plugins_quality_agreement_la_LIBADD = $(JANSSON_LIBS) -lm
 plugins_quality_agreement_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 
 biasdir = $(plugindir)/bias
@@ -90,7 +87,7 @@ metric_LTLIBRARIES += plugins/metric/length.la
 metric_LTLIBRARIES += plugins/metric/lexicon.la
 dist_metric_DATA =
 plugins_metric_exact_match_la_SOURCES = plugins/metric/exact_match.c plugins/metric/words.h
-plugins_metric_exact_match_la_LIBADD = $(JANSSON_LIBS) $(UTF8PROC_LIBS)
+plugins_metric_exact_match_la_LIBADD = $(UTF8PROC_LIBS)
 plugins_metric_exact_match_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(UTF8PROC_CFLAGS)
 plugins_metric_length_la_SOURCES = plugins/metric/length.c plugins/metric/words.h
 plugins_metric_length_la_LIBADD = $(UTF8PROC_LIBS)
