@@ -198,8 +198,8 @@ int bpe_model_load(struct bpe_model **out, const char *path, int pattern, hone_e
     if (S_ISDIR(st.st_mode)) {
         file = load_find(path);
         if (!file)
-            return hone_fail(err, HONE_ENOTFOUND, "%s: no tokenizer.json, tokenizer.model, *.tiktoken, "
-                             "merges.txt or vocab.bpe", path);
+            return hone_fail(err, HONE_ENOTFOUND, "%s: no tokenizer.json, tokenizer.model, "
+                             "*.tiktoken, merges.txt or vocab.bpe", path);
     }
     folder = file ? hone_strdup(path) : load_folder(path);
     code = folder ? bpe_model_new(&m, err) : hone_fail_memory(err, "a path");

@@ -210,12 +210,13 @@ int bpe_model_pairs(struct bpe_model *m, const uint32_t *rank, hone_error *err)
 static void model_byte_ids(struct bpe_model *m)
 {
     for (int byte = 0; byte < 256; byte++) {
-        char name[8];
-        int n = snprintf(name, sizeof name, "<0x%02X>", (unsigned)byte);
+        char name[8] = { (char)byte };
+        size_t n = 1;
 
-        m->byte_ids[byte] = m->byte_level ? bpe_vocab_find(&m->vocab, &(char){ (char)byte }, 1, false)
-                            : m->byte_fallback ? bpe_vocab_find(&m->vocab, name, (size_t)n, false)
-                                               : -1;
+        if (!m->byte_level)
+            n = (size_t)snprintf(name, sizeof name, "<0x%02X>", (unsigned)byte);
+        m->byte_ids[byte] = m->byte_level || m->byte_fallback
+                                ? bpe_vocab_find(&m->vocab, name, n, false) : -1;
     }
 }
 

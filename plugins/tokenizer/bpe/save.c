@@ -38,7 +38,8 @@ static int save_vocab(const struct bpe_model *m, json_t *vocab, hone_error *err)
             continue;
         text.count = 0;
         code = bpe_model_spell(m, (int32_t)id, &text, err);
-        if (code == HONE_OK && json_object_set_new(vocab, text.bytes, json_integer((json_int_t)id)) != 0)
+        if (code == HONE_OK &&
+            json_object_set_new(vocab, text.bytes, json_integer((json_int_t)id)) != 0)
             code = hone_fail_memory(err, "a vocabulary");
     }
     hone_free(text.bytes);

@@ -79,6 +79,7 @@ int bpe_step_replace(struct bpe_step *step, hone_text *out, const char *text, si
 {
     size_t at = 0, done = 0, start, stop;
     int found, code = hone_text_push(out, "", 0, err);
+    bool matched = false;
 
     while (code == HONE_OK && at <= n) {
         found = bpe_pattern_next(step->pattern, text, n, at, &start, &stop, err);
@@ -87,9 +88,11 @@ int bpe_step_replace(struct bpe_step *step, hone_text *out, const char *text, si
         if (!found)
             break;
         code = hone_text_push(out, text + done, start - done, err);
-        if (code == HONE_OK)
+        /* Nothing is no match right behind one. */
+        if (code == HONE_OK && (stop > start || !matched || start > done))
             code = hone_text_push(out, step->content, step->content_size, err);
         done = stop;
+        matched = true;
         at = stop > start ? stop : stop < n ? stop + utf8_size(text[stop]) : n + 1;
     }
     return code == HONE_OK ? hone_text_push(out, text + done, n - done, err) : code;

@@ -102,20 +102,22 @@ static int vocab_keep(struct bpe_vocab *v, const char *bytes, size_t n, uint32_t
 int bpe_vocab_put(struct bpe_vocab *v, int64_t id, int64_t bound, const char *key, size_t n,
                   uint32_t flags, hone_error *err)
 {
+    int shown = (int)(n < 80 ? n : 80), code;
     size_t slot;
-    int code;
 
     if (id < 0 || id >= BPE_IDS_MAX)
-        return hone_fail(err, HONE_EFORMAT, "token '%.*s' has id %" PRId64 " (allowed: 0 to %" PRId64
-                         ")", (int)(n < 80 ? n : 80), key, id, BPE_IDS_MAX - 1);
+        return hone_fail(err, HONE_EFORMAT,
+                         "token '%.*s' has id %" PRId64 " (allowed: 0 to %" PRId64 ")", shown, key,
+                         id, BPE_IDS_MAX - 1);
     if (id >= bound)
-        return hone_fail(err, HONE_EFORMAT, "token '%.*s' has id %" PRId64 ", but there are %" PRId64
-                         " tokens: ids run from 0 without gaps", (int)(n < 80 ? n : 80), key, id,
-                         bound);
+        return hone_fail(err, HONE_EFORMAT,
+                         "token '%.*s' has id %" PRId64 ", but there are %" PRId64
+                         " tokens: ids run from 0 without gaps", shown, key, id, bound);
     if ((size_t)id < v->count && v->tokens[id].flags & BPE_TOKEN)
-        return hone_fail(err, HONE_EFORMAT, "id %" PRId64 " is given to two tokens, '%.*s' and '%.*s'",
-                         id, (int)v->tokens[id].key_size, bpe_vocab_key(v, (int32_t)id),
-                         (int)(n < 80 ? n : 80), key);
+        return hone_fail(err, HONE_EFORMAT,
+                         "id %" PRId64 " is given to two tokens, '%.*s' and '%.*s'", id,
+                         (int)(v->tokens[id].key_size < 80 ? v->tokens[id].key_size : 80),
+                         bpe_vocab_key(v, (int32_t)id), shown, key);
     code = vocab_reach(v, (size_t)id, err);
     if (code == HONE_OK && 2 * (v->used + 1) > (v->slots ? v->mask + 1 : 0))
         code = vocab_rehash(v, v->slots ? 2 * (v->mask + 1) : 1024, err);
@@ -124,7 +126,7 @@ int bpe_vocab_put(struct bpe_vocab *v, int64_t id, int64_t bound, const char *ke
     slot = vocab_slot(v, key, n, flags & BPE_LITERAL);
     if (v->slots[slot])
         return hone_fail(err, HONE_EFORMAT, "token '%.*s' has two ids, %" PRIu32 " and %" PRId64,
-                         (int)(n < 80 ? n : 80), key, v->slots[slot] - 1, id);
+                         shown, key, v->slots[slot] - 1, id);
     code = vocab_keep(v, key, n, &v->tokens[id].key, err);
     if (code != HONE_OK)
         return code;
