@@ -62,7 +62,7 @@ static void f32_unary(hone_unary f, int64_t n, const void *xv, void *yv)
     case HONE_TANH: F32_EACH(n) y[i] = f32_tanh(x[i]); break;
     case HONE_RELU: F32_EACH(n) y[i] = x[i] < 0.0f ? 0.0f : x[i]; break;
     case HONE_SILU: F32_EACH(n) y[i] = x[i] * f32_sigmoid(x[i]); break;
-    case HONE_GELU: F32_EACH(n) y[i] = x[i] * f32_normal(x[i], f32_bell(x[i])); break;
+    case HONE_GELU: F32_EACH(n) y[i] = x[i] * f32_normal_at(x[i]).below; break;
     case HONE_GELU_TANH:
         F32_EACH(n) y[i] = x[i] * f32_sigmoid(x[i] * (F32_GELU_C + F32_GELU_D * x[i] * x[i]));
         break;
@@ -78,9 +78,9 @@ F32_INLINE float f32_silu_slope(float x)
 
 F32_INLINE float f32_gelu_slope(float x)
 {
-    float bell = f32_bell(x);
+    f32_normal at = f32_normal_at(x);
     float near = x > 32.0f ? 32.0f : x < -32.0f ? -32.0f : x;
-    return f32_normal(x, bell) + near * bell * F32_BELL;
+    return at.below + near * at.density * F32_BELL;
 }
 
 /* Beyond +-16 the slope is 1 or 0, but x^2 may overflow. */

@@ -8,6 +8,7 @@
 #define CORE_KERNELS_F32_MATH_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -57,12 +58,11 @@ F32_INLINE float f32_exp(float x)
     return f32_exp_sum(x, 0.0f);
 }
 
-/* 1 ulp. x = 2^e m, m in [sqrt(1/2), sqrt(2)); log m = f - f^2/2 + f^3 q(f), f = m - 1. */
-F32_INLINE float f32_log(float x)
+/* 1 ulp, for normal numbers. x = 2^e m, m in [sqrt(1/2), sqrt(2)), f = m - 1;
+ * log m = f - f^2/2 + f^3 q(f). `e` is to be added to the exponent. */
+F32_INLINE float f32_log_normal(float x, float e)
 {
-    float scaled = x < 0x1p-126f ? x * 0x1p25f : x;
-    float e = x < 0x1p-126f ? -25.0f : 0.0f;
-    uint32_t u = f32_bits(scaled) - 0x3f3504f3u; /* less the bits of sqrt(1/2) */
+    uint32_t u = f32_bits(x) - 0x3f3504f3u; /* less the bits of sqrt(1/2) */
     e += (float)((int32_t)u >> 23);
     float f = f32_from_bits((u & 0x7fffffu) + 0x3f3504f3u) - 1.0f;
     float q = 0.067464903f;
@@ -75,7 +75,14 @@ F32_INLINE float f32_log(float x)
     q = q * f - 0.250000089f;
     q = q * f + 0.333333135f;
     float z = f * f;
-    float y = f + (e * -0x1.bd0106p-13f + (z * f * q - 0.5f * z)) + e * 0x1.63p-1f;
+    return f + (e * -0x1.bd0106p-13f + (z * f * q - 0.5f * z)) + e * 0x1.63p-1f;
+}
+
+/* 1 ulp */
+F32_INLINE float f32_log(float x)
+{
+    bool small = x < 0x1p-126f;
+    float y = f32_log_normal(small ? x * 0x1p25f : x, small ? -25.0f : 0.0f);
     y = x == 0.0f ? -INFINITY : y;
     y = x < 0.0f ? NAN : y;
     return x > 0x1.fffffep127f || x != x ? x : y;
@@ -85,7 +92,7 @@ F32_INLINE float f32_log(float x)
 F32_INLINE float f32_log1p(float x)
 {
     float u = 1.0f + x;
-    return f32_log(u) + (x - (u - 1.0f)) / u;
+    return f32_log_normal(u, 0.0f) + (x - (u - 1.0f)) / u;
 }
 
 /* 2 ulp: x + x^3 q(x^2) near 0, else 1 - 2 / (exp(2|x|) + 1) with x's sign. */
@@ -115,22 +122,24 @@ F32_INLINE float f32_softplus(float x)
     return (x < 0.0f ? 0.0f : x) + f32_log1p(f32_exp(-fabsf(x)));
 }
 
-/* exp(-x^2 / 2): the square in two parts, since its rounding would be multiplied by it. */
-F32_INLINE float f32_bell(float x)
-{
-    float a = fabsf(x);
-    a = a > 16.0f ? 16.0f : a;
-    float high = f32_from_bits(f32_bits(a) & 0xfffff000u);
-    return f32_exp_sum(-0.5f * high * high, -0.5f * (a - high) * (a + high));
-}
+/* The normal distribution at x: its density without the factor 1 / sqrt(2 pi), and the
+ * probability of less, (1 + erf(x / sqrt 2)) / 2, 3 ulp also where it is small.
+ *
+ * With a = |x|, the tail beyond a is exp(-a^2 / 2) q(u) / (1 + a), u = (a - 4) / (a + 4).
+ * The square is taken in two parts, since its rounding would be multiplied by it.
+ * NaN counts as beyond everything. */
+typedef struct f32_normal {
+    float density, below;
+} f32_normal;
 
-/* The normal distribution function, (1 + erf(x / sqrt 2)) / 2, given bell = f32_bell(x).
- * Its tail beyond a = |x| is bell q(u) / (1 + a), u = (a - 4) / (a + 4). 3 ulp, also of
- * small results. */
-F32_INLINE float f32_normal(float x, float bell)
+F32_INLINE f32_normal f32_normal_at(float x)
 {
-    float a = fabsf(x);
-    a = a > 16.0f ? 16.0f : a;
+    /* a = min(|x|, 16), in integers: of a comparison compilers make two paths, and compute
+     * both, the one for 16 in numbers below the least normal one, at 100 cycles each */
+    int32_t excess = (int32_t)(f32_bits(fabsf(x)) - 0x41800000u);
+    float a = f32_from_bits(0x41800000u + (uint32_t)(excess & (excess >> 31)));
+    float high = f32_from_bits(f32_bits(a) & 0xfffff000u);
+    float bell = f32_exp_sum(-0.5f * high * high, -0.5f * (a - high) * (a + high));
     float u = (a - 4.0f) / (a + 4.0f);
     float q = -7.13080517e-05f;
     q = q * u - 5.98415027e-05f;
@@ -144,7 +153,7 @@ F32_INLINE float f32_normal(float x, float bell)
     q = q * u - 0.0967034698f;
     q = q * u + 0.4720532f;
     float tail = bell * q / (1.0f + a);
-    return x < 0.0f ? tail : 1.0f - tail;
+    return (f32_normal){ bell, x < 0.0f ? tail : 1.0f - tail };
 }
 
 #endif
