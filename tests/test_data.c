@@ -83,7 +83,8 @@ static void ck_where(const hone_data *data, size_t row, const char *ending)
 
 START_TEST(a_line_of_jsonl_is_a_row_and_knows_its_line)
 {
-    hone_data *data = load(text_of("a.jsonl", "{\"text\":\"one\"}\n\n  \n{\"text\":\"two\"}"), NULL);
+    hone_data *data = load(text_of("a.jsonl", "{\"text\":\"one\"}\n\n  \n{\"text\":\"two\"}"),
+                           NULL);
 
     ck_assert_uint_eq(hone_data_count(data), 2);
     ck_assert_str_eq(column(data, 0, "text"), "one");
@@ -97,8 +98,8 @@ END_TEST
 
 START_TEST(byte_order_mark_and_crlf_are_no_part_of_rows)
 {
-    hone_data *data = load(text_of("b.jsonl", "\xef\xbb\xbf{\"text\":\"a\"}\r\n{\"text\":\"b\"}\r\n"),
-                           NULL);
+    hone_data *data = load(text_of("b.jsonl", "\xef\xbb\xbf{\"text\":\"a\"}\r\n"
+                                              "{\"text\":\"b\"}\r\n"), NULL);
 
     ck_assert_uint_eq(hone_data_count(data), 2);
     hone_data_free(data);
@@ -115,7 +116,8 @@ END_TEST
 
 START_TEST(a_list_of_objects_is_read_an_element_at_a_time)
 {
-    hone_data *data = load(text_of("c.json", " [\n{\"text\": \"a ] \\\" } ,\"},\n\n {\"x\":[1,{}],\n"
+    hone_data *data = load(text_of("c.json", " [\n{\"text\": \"a ] \\\" } ,\"},\n\n"
+                                             " {\"x\":[1,{}],\n"
                                              " \"text\":\"b\"} ] \n"), NULL);
 
     ck_assert_uint_eq(hone_data_count(data), 2);
@@ -249,7 +251,8 @@ static void keep_line(void *user, hone_log_level level, const char *line)
 
 START_TEST(invalid_utf8_is_refused_or_left_out_by_option)
 {
-    const char *text = "{\"text\":\"good\"}\n{\"text\":\"b\xff" "d\"}\n{\"text\":\"\xed\xa0\x80\"}\n";
+    const char *text = "{\"text\":\"good\"}\n{\"text\":\"b\xff" "d\"}\n"
+                       "{\"text\":\"\xed\xa0\x80\"}\n";
     const char *path = text_of("k.jsonl", text);
     hone_data *data;
 
@@ -364,8 +367,8 @@ END_TEST
 
 START_TEST(selected_rows_keep_their_lines_and_share_their_values)
 {
-    hone_data *data = load(text_of("v.jsonl", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n{\"text\":\"c\"}"),
-                           NULL);
+    hone_data *data = load(text_of("v.jsonl", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n"
+                                              "{\"text\":\"c\"}"), NULL);
     hone_data *part, *all;
     hone_error err;
 

@@ -105,7 +105,8 @@ START_TEST(an_instruction_has_headings)
     renders(&(toy_options){ 0 }, "plain",
             "[{\"instruction\":\"Do.\",\"input\":\"\",\"output\":\"A.\"}]", plain);
     renders(&(toy_options){ 0 }, NULL,
-            "[{\"instruction\":\"Do.\",\"input\":null,\"instances\":[{\"output\":\"A.\"}]}]", plain);
+            "[{\"instruction\":\"Do.\",\"input\":null,\"instances\":[{\"output\":\"A.\"}]}]",
+            plain);
     renders(&(toy_options){ 0 }, NULL,
             "[{\"instruction\":\"Do.\",\"input\":\"it\",\"output\":\"A.\"}]",
             "<s>### Instruction:\nDo.\n\n### Input:\nit\n\n### Response:\n[A.</s>]");
@@ -214,7 +215,8 @@ START_TEST(each_instance_is_an_example_and_questions_are_only_asked)
     ck_ok(hone_data_encode(&examples, data, model, NULL, &report, &err));
     ck_assert_uint_eq(hone_examples_count(examples), 2);
     ck_assert_uint_eq(hone_examples_at(examples, 1).row, 0);
-    ck_assert_ptr_nonnull(strstr(show(hone_examples_at(examples, 1)), "b\n\n### Response:\n[2</s>]"));
+    ck_assert_ptr_nonnull(strstr(show(hone_examples_at(examples, 1)),
+                                 "b\n\n### Response:\n[2</s>]"));
     ck_assert_int_eq(json_integer_value(json_object_get(report, "rows")), 1);
     ck_assert_int_eq(json_integer_value(json_object_get(report, "examples")), 2);
     ck_assert_str_eq(hone_data_response(data, 0), "1");

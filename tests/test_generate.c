@@ -378,7 +378,7 @@ END_TEST
 START_TEST(a_trained_model_answers_alone_as_in_company)
 {
     hone_model *model = stories("a_trained_model_answers_alone_as_in_company");
-    static const char *const texts[] = { "Once upon a time", "The dog", "Tom and Lily went to the" };
+    static const char *const texts[] = { "Once upon a time", "The dog", "Tom and Lily went" };
     hone_generate_options options = hone_generate_defaults();
     hone_samples *together, *alone;
     hone_ids ids[3] = { { 0 } };

@@ -195,8 +195,8 @@ END_TEST
 
 START_TEST(infinite_and_broken_logits_are_errors)
 {
-    const float bad[4][3] = { { 0, NAN, 1 }, { INFINITY, 0, 1 }, { -INFINITY, -INFINITY, -INFINITY },
-                              { NAN, 0, 0 } };
+    const float bad[4][3] = { { 0, NAN, 1 }, { INFINITY, 0, 1 },
+                              { -INFINITY, -INFINITY, -INFINITY }, { NAN, 0, 0 } };
     static const char *const golden[] = { "sampler-nan", "sampler-infinite", "sampler-none", NULL };
     hone_random random = hone_random_named(1, "x");
     hone_error err;
