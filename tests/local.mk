@@ -8,6 +8,13 @@ EXTRA_DIST += tests/headers.sh
 EXTRA_DIST += tests/install.sh
 EXTRA_DIST += tests/listed.sh
 EXTRA_DIST += tests/lsan.supp
+EXTRA_DIST += tests/lua
+EXTRA_DIST += tests/lua_command.lua
+EXTRA_DIST += tests/lua_examples.lua
+EXTRA_DIST += tests/lua_plugins.lua
+EXTRA_DIST += tests/lua_sft.lua
+EXTRA_DIST += tests/lua_tensor.lua
+EXTRA_DIST += tests/lua_values.lua
 EXTRA_DIST += tests/parity
 EXTRA_DIST += tests/plugins
 EXTRA_DIST += tests/run
@@ -46,14 +53,28 @@ check_PROGRAMS += tests/test_sampler
 check_PROGRAMS += tests/test_strategy
 check_PROGRAMS += tests/test_tensor
 check_PROGRAMS += tests/test_tokenizer
+check_PROGRAMS += tests/test_tokenizer_files
+check_PROGRAMS += tests/test_tokenizer_pattern
+check_PROGRAMS += tests/test_tokenizer_train
 
 check_LTLIBRARIES = tests/libsupport.la
-tests_libsupport_la_SOURCES = tests/gradient.c tests/gradient.h tests/kernels.h tests/samples.c tests/samples.h \
-	tests/support.c tests/support.h \
-	tests/toy.c tests/toy.h
+tests_libsupport_la_SOURCES =
+tests_libsupport_la_SOURCES += tests/gradient.c
+tests_libsupport_la_SOURCES += tests/gradient.h
+tests_libsupport_la_SOURCES += tests/kernels.h
+tests_libsupport_la_SOURCES += tests/samples.c
+tests_libsupport_la_SOURCES += tests/samples.h
+tests_libsupport_la_SOURCES += tests/support.c
+tests_libsupport_la_SOURCES += tests/support.h
+tests_libsupport_la_SOURCES += tests/toy.c
+tests_libsupport_la_SOURCES += tests/toy.h
 tests_libsupport_la_LDFLAGS =
 LDADD = tests/libsupport.la $(CHECK_LIBS) $(ZLIB_LIBS) $(JANSSON_LIBS) -lm
 tests_test_kernels_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
+tests_test_tokenizer_pattern_CPPFLAGS = $(AM_CPPFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS)
+tests_test_tokenizer_pattern_SOURCES = tests/test_tokenizer_pattern.c plugins/tokenizer/bpe/pattern.c \
+	plugins/tokenizer/bpe/utf8.c
+tests_test_tokenizer_pattern_LDADD = $(LDADD) $(PCRE2_LIBS) $(UTF8PROC_LIBS)
 tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
 
 # Plugins to load and to refuse, for tests/test_plugin.c; -rpath makes them shared objects. One lacks a library.
@@ -76,8 +97,6 @@ check_LTLIBRARIES += tests/plugins/sample.la
 tests_plugins_sample_la_LDFLAGS = $(SAMPLE_LDFLAGS)
 check_LTLIBRARIES += tests/plugins/undefined_symbol.la
 tests_plugins_undefined_symbol_la_LDFLAGS = $(SANITIZERS) -module -avoid-version -shared -rpath /nowhere
-
-$(check_LTLIBRARIES): core/libhone.la
 
 check-programs: all $(check_PROGRAMS) $(check_LTLIBRARIES)
 

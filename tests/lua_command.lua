@@ -124,7 +124,7 @@ test("ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on", function()
   s.write("long.lua", [[
     local hone = require "hone"
     local config = { model_type = "llama", hidden_size = 32, num_hidden_layers = 2, num_attention_heads = 4,
-                     intermediate_size = 48, vocab_size = 300, max_position_embeddings = 128 }
+                     intermediate_size = 48, vocab_size = 258, max_position_embeddings = 128 }
     hone.sft { model = hone.model.new(config):set_tokenizer(hone.tokenizer.byte {}),
                data = hone.data.new { { text = ("abc "):rep(20) } }, steps = 1000000, name = "long",
                eval = { samples = 0, every = 1000000 } }]])

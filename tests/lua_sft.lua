@@ -9,7 +9,7 @@ local update = require "hone.update"
 
 -- What these tests learn: a byte tokenizer on a tiny model, and rows made here.
 local config = { model_type = "llama", hidden_size = 32, num_hidden_layers = 2, num_attention_heads = 4,
-                 intermediate_size = 48, vocab_size = 300, max_position_embeddings = 128,
+                 intermediate_size = 48, vocab_size = 258, max_position_embeddings = 128,
                  rms_norm_eps = 1e-5, tie_word_embeddings = true }
 
 local function rows(n)

@@ -4,12 +4,23 @@ local core = require "hone.core"
 
 local answers = {}
 
+-- The ids to be answered: a row's prompt. A text learned whole has none where the
+-- tokenizer begins texts with nothing: then its first words.
+local function prompt_of(model, data, i, template)
+  local ok, ids = pcall(data.prompt, data, i, model, { template = template })
+  if ok then return ids end
+  local text = data[i].text
+  if type(text) ~= "string" then error(ids, 0) end
+  ids = model.tokenizer:encode(text)
+  return { table.unpack(ids, 1, math.min(#ids, 12)) }
+end
+
 -- Rows whose prompt leaves room for an answer, as prompts.
 local function prompts_of(model, data, o)
   local list, limit = {}, model.max_positions
   for i = 1, #data do
     if #list == o.count then break end
-    local ids = data:prompt(i, model, { template = o.template })
+    local ids = prompt_of(model, data, i, o.template)
     if #ids > 0 and (not limit or #ids + o.max_tokens <= limit) then
       list[#list + 1] = { ids = ids, row = data[i], reference = data:response(i) }
     end
