@@ -439,3 +439,13 @@ const hone_json *hone_judgements_annotator_attributes(const hone_judgements *j, 
 {
     return annotator < j->annotators.count ? j->annotator_attributes[annotator] : NULL;
 }
+
+size_t hone_judgements_options(const hone_judgements *j)
+{
+    return j->options.count;
+}
+
+const char *hone_judgements_option_name(const hone_judgements *j, size_t option)
+{
+    return option < j->options.count ? j->options.texts[option] : NULL;
+}

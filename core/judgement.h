@@ -20,7 +20,7 @@ struct judgement {
 struct hone_judgements {
     atomic_int refs;
     hone_level level;
-    hone_names items, annotators, labels;
+    hone_names items, annotators, labels, options;
     size_t item_room, annotator_room, label_room; /* what the arrays beside the names hold */
     const hone_json **item_attributes, **annotator_attributes;
     size_t count, capacity;

@@ -12,6 +12,7 @@ core_libhone_la_SOURCES += core/batch.h
 core_libhone_la_SOURCES += core/bias.c
 core_libhone_la_SOURCES += core/cache.c
 core_libhone_la_SOURCES += core/config.c
+core_libhone_la_SOURCES += core/consensus.c
 core_libhone_la_SOURCES += core/context.c
 core_libhone_la_SOURCES += core/context.h
 core_libhone_la_SOURCES += core/data/clean.c

@@ -181,6 +181,18 @@ int hone_tokenizer_save(hone_instance *tokenizer, const char *folder, hone_error
     return save(hone_instance_self(tokenizer), folder, err);
 }
 
+int hone_tokenizer_train(hone_instance *tokenizer, int64_t vocab,
+                         const char *(*next)(void *user, size_t *n), void *user, hone_error *err)
+{
+    const hone_plugin *plugin = hone_instance_plugin(tokenizer);
+    int (*train)(void *, int64_t, const char *(*)(void *, size_t *), void *, hone_error *) =
+        HONE_OP(plugin->ops, hone_tokenizer_ops, train);
+
+    if (!train)
+        return hone_fail(err, HONE_EUNSUPPORTED, "tokenizer/%s cannot be trained", plugin->name);
+    return train(hone_instance_self(tokenizer), vocab, next, user, err);
+}
+
 /* ---- streaming ---- */
 
 /* Bytes wait until they are a whole character, or can no longer become one:

@@ -452,11 +452,12 @@ START_TEST(no_judgements_are_refused)
     hone_instance *quality = agreement_of("{}");
     hone_judgements *j = NULL;
     hone_json *result = NULL;
+    hone_consensus *consensus = NULL;
 
     ck_ok(hone_judgements_new(&j, HONE_NOMINAL, &err));
     ck_fails(HONE_EINVAL, hone_quality_check(quality, j, &result, &err));
     support_golden("agreement-empty", err.message);
-    ck_fails(HONE_EUNSUPPORTED, hone_quality_aggregate(quality, j, &result, &err));
+    ck_fails(HONE_EUNSUPPORTED, hone_quality_aggregate(quality, j, &consensus, &err));
     support_golden("agreement-aggregate", err.message);
     hone_judgements_free(j);
     hone_instance_free(quality);

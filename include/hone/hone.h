@@ -5,6 +5,7 @@
 #include <hone/base.h>
 #include <hone/batch.h>
 #include <hone/bias.h>
+#include <hone/consensus.h>
 #include <hone/context.h>
 #include <hone/data.h>
 #include <hone/generate.h>

@@ -1,13 +1,28 @@
 /* judgement.h -- the table of judgements that quality and bias plugins take.
  *
  * One row: an annotator gave an item a value. Columns are arrays of `count`;
- * items, annotators and labels are numbers into lists of names. */
+ * items, annotators, labels and options are numbers into lists of names.
+ *
+ * What a value is, the level says:
+ *   nominal, ordinal    a label
+ *   interval, ratio     a number
+ *   pair                which of two options is better: the labels are "left",
+ *                       "right", "tie" and "bad" (both), value is the strength
+ *                       of the preference (1 where none was given)
+ *   ranking             options in order, ties allowed
+ *   region              a label on a part of the item: characters [start, end),
+ *                       seconds [start, end), or a box x, y, width, height */
 #ifndef HONE_JUDGEMENT_H
 #define HONE_JUDGEMENT_H
 
 #include <hone/json.h>
 
-typedef enum hone_level { HONE_NOMINAL, HONE_ORDINAL, HONE_INTERVAL, HONE_RATIO } hone_level;
+typedef enum hone_level {
+    HONE_NOMINAL, HONE_ORDINAL, HONE_INTERVAL, HONE_RATIO, HONE_PAIR, HONE_RANKING, HONE_REGION
+} hone_level;
+/* "nominal" and so on; -1 for an unknown name. */
+HONE_API const char *hone_level_name(hone_level level);
+HONE_API int hone_level_parse(const char *name);
 
 typedef struct hone_judgements hone_judgements;
 
@@ -16,6 +31,10 @@ typedef struct hone_judgement_columns {
     const char *item, *annotator, *value;
     const char *weight, *time, *order; /* time: seconds; order: 1 or 2, the side shown first */
     hone_level level;
+    const char *left, *right;          /* pair: the two options; value: left, right, tie, bad */
+    const char *strength;              /* pair: >= 0 */
+    const char *ranking;               /* ranking: a list of options, ties as lists within it */
+    const char *region;                /* region: [start, end] or [x, y, width, height] */
 } hone_judgement_columns;
 
 /* From a JSON list of objects, one a judgement. Items and annotators are texts
@@ -32,6 +51,35 @@ HONE_API int hone_judgements_new(hone_judgements **out, hone_level level, hone_e
  * ratio; then at least 0). A second value of an annotator is kept. */
 HONE_API int hone_judgements_add(hone_judgements *j, const char *item, const char *annotator,
                                  const char *label, double number, hone_error *err);
+/* outcome: "left", "right", "tie", "bad". An option is a model, a response: what
+ * is compared across items. item may be NULL: named after the options. */
+HONE_API int hone_judgements_add_pair(hone_judgements *j, const char *item, const char *annotator,
+                                      const char *left, const char *right, const char *outcome,
+                                      double strength, hone_error *err);
+/* options best first; ranks (NULL: 1, 2, ...) say which are tied. */
+HONE_API int hone_judgements_add_ranking(hone_judgements *j, const char *item,
+                                         const char *annotator, const char *const *options,
+                                         const int32_t *ranks, size_t count, hone_error *err);
+/* numbers: 2 (start, end) or 4 (x, y, width, height), finite, not negative. */
+HONE_API int hone_judgements_add_region(hone_judgements *j, const char *item, const char *annotator,
+                                        const char *label, const double *numbers, size_t count,
+                                        hone_error *err);
+/* CSV, TSV, JSON or JSONL, plain or .gz, straight into columns: messages name
+ * file:line and column. attributes, when not NULL: names of columns that describe
+ * annotators (item_attributes: items), ending with NULL; they must not contradict
+ * themselves. */
+HONE_API int hone_judgements_load(hone_judgements **out, const char *path,
+                                  const hone_judgement_columns *columns, const char *duplicates,
+                                  const char *const *attributes,
+                                  const char *const *item_attributes, hone_error *err);
+/* The rows for which keep[i] (in the order of the columns) is true. Names, and
+ * so the numbers of items and annotators, stay. */
+HONE_API int hone_judgements_filter(hone_judgements **out, const hone_judgements *j,
+                                    const bool *keep, hone_error *err);
+/* A pair table from rankings: each ranking of n options becomes its n(n-1)/2
+ * comparisons, of weight 2/n each (so that a ranking counts n - 1). */
+HONE_API int hone_judgements_pairs(hone_judgements **out, const hone_judgements *j,
+                                   hone_error *err);
 /* Order of labels for ordinal values (default: numeric order where all are
  * numbers, else by name). Every label in use must be there. */
 HONE_API int hone_judgements_set_labels(hone_judgements *j, const char *const *labels,
@@ -70,5 +118,21 @@ HONE_API const double *hone_judgements_value(const hone_judgements *j);
 HONE_API const double *hone_judgements_weight(const hone_judgements *j);
 HONE_API const double *hone_judgements_time(const hone_judgements *j);
 HONE_API const int32_t *hone_judgements_order(const hone_judgements *j);
+
+/* ---- pairs, rankings, regions ---- */
+
+HONE_API size_t hone_judgements_options(const hone_judgements *j);
+HONE_API const char *hone_judgements_option_name(const hone_judgements *j, size_t option);
+/* Of a pair table, [count]; the outcome is the label, in this order. */
+typedef enum hone_outcome { HONE_LEFT, HONE_RIGHT, HONE_TIE, HONE_BAD } hone_outcome;
+HONE_API const int32_t *hone_judgements_left(const hone_judgements *j);
+HONE_API const int32_t *hone_judgements_right(const hone_judgements *j);
+/* Options and ranks of row i of a ranking table. */
+HONE_API size_t hone_judgements_ranking(const hone_judgements *j, size_t i,
+                                        const int32_t **options, const int32_t **ranks);
+/* Numbers of row i of a region table: 2 or 4. */
+HONE_API size_t hone_judgements_region(const hone_judgements *j, size_t i, const double **numbers);
+/* Intersection over union of two regions of the same kind, 0 to 1. */
+HONE_API double hone_region_iou(const double *a, const double *b, size_t count);
 
 #endif

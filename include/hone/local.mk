@@ -4,6 +4,7 @@ honeinclude_HEADERS =
 honeinclude_HEADERS += include/hone/base.h
 honeinclude_HEADERS += include/hone/batch.h
 honeinclude_HEADERS += include/hone/bias.h
+honeinclude_HEADERS += include/hone/consensus.h
 honeinclude_HEADERS += include/hone/context.h
 honeinclude_HEADERS += include/hone/data.h
 honeinclude_HEADERS += include/hone/generate.h

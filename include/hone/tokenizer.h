@@ -74,10 +74,15 @@ HONE_API const char *hone_tokenizer_token(hone_instance *tokenizer, int32_t id, 
 HONE_API int32_t hone_tokenizer_find(hone_instance *tokenizer, const char *text, size_t n);
 HONE_API int32_t hone_tokenizer_role(hone_instance *tokenizer, const char *role);
 HONE_API int hone_tokenizer_save(hone_instance *tokenizer, const char *folder, hone_error *err);
+/* Learn a vocabulary of `vocab` tokens from the texts that next hands out (NULL
+ * at the end); the tokenizer is as before when that fails. */
+HONE_API int hone_tokenizer_train(hone_instance *tokenizer, int64_t vocab,
+                                  const char *(*next)(void *user, size_t *n), void *user,
+                                  hone_error *err);
 
 /* Streaming decode: ids in, whole UTF-8 characters out. Incomplete characters
  * wait for the next id; hone_stream_end hands out the rest, U+FFFD for what
- * stays broken. The concatenation equals decode of all ids. */
+ * stays broken. The concatenation equals decode of all ids, save for these. */
 typedef struct hone_stream hone_stream;
 HONE_API int hone_stream_new(hone_stream **out, hone_instance *tokenizer, hone_error *err);
 HONE_API int hone_stream_push(hone_stream *stream, int32_t id, hone_text *text, hone_error *err);

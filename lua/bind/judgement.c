@@ -196,15 +196,10 @@ static int judgement_apply(lua_State *L, const char *kind, judgement_call *call)
     return 1;
 }
 
-/* quality:check(judgements), quality:aggregate(judgements), bias:detect(judgements). */
+/* quality:check(judgements), bias:detect(judgements). */
 static int judgement_quality_check(lua_State *L)
 {
     return judgement_apply(L, "quality", hone_quality_check);
-}
-
-static int judgement_quality_aggregate(lua_State *L)
-{
-    return judgement_apply(L, "quality", hone_quality_aggregate);
 }
 
 static int judgement_bias_detect(lua_State *L)
@@ -244,8 +239,7 @@ void bind_open_judgement(lua_State *L)
         { NULL, NULL },
     };
     static const luaL_Reg quality[] = {
-        { "check", judgement_quality_check }, { "aggregate", judgement_quality_aggregate },
-        { NULL, NULL },
+        { "check", judgement_quality_check }, { NULL, NULL },
     };
     static const luaL_Reg bias[] = {
         { "detect", judgement_bias_detect }, { "mitigate", judgement_bias_mitigate },
