@@ -139,24 +139,50 @@ static int files_read_tensor(const hone_tensors *file, const hone_param *param, 
     return code;
 }
 
+/* peft stores an adapted head's own weight, too: fine when it is this model's. */
+static bool files_is_base(const hone_tensors *file, const char *name, const hone_param *param)
+{
+    hone_tensor *weight = hone_param_weight(param), *stored = NULL;
+    char *base = hone_format("base_model.model.%s.base_layer.weight", hone_param_name(param));
+    bool same = base && strcmp(base, name) == 0 &&
+                hone_tensor_new(&stored, hone_tensor_dtype(weight), hone_tensor_dims(weight),
+                                (int64_t[]){ hone_tensor_extent(weight, 0),
+                                             hone_tensor_extent(weight, 1) }, NULL) == HONE_OK &&
+                hone_tensors_read(file, name, stored, NULL) == HONE_OK &&
+                memcmp(hone_tensor_bytes(stored), hone_tensor_bytes(weight),
+                       (size_t)hone_tensor_count(weight) *
+                       hone_dtype_size(hone_tensor_dtype(weight))) == 0;
+
+    hone_tensor_free(stored);
+    hone_free(base);
+    return same;
+}
+
+static bool files_is_mine(const hone_tensors *file, const char *name, const hone_param *param)
+{
+    bool mine = false;
+
+    for (char which = 'A'; which <= 'B' && !mine; which++) {
+        char *tensor = lora_tensor_name(param, which);
+
+        mine = tensor && strcmp(tensor, name) == 0;
+        hone_free(tensor);
+    }
+    return mine || files_is_base(file, name, param);
+}
+
 /* With every adapter read, a tensor more belongs to another model. */
 static int files_check_rest(const hone_tensors *file, const hone_params *params, hone_error *err)
 {
     for (size_t i = 0; i < hone_tensors_count(file); i++) {
         const char *name = hone_tensors_at(file, i)->name;
-        bool found = false;
+        size_t k = 0;
 
-        for (size_t k = 0; k < hone_params_count(params) && !found; k++) {
-            const hone_param *param = hone_params_at(params, k);
-
-            for (char which = 'A'; which <= 'B' && !found; which++) {
-                char *mine = hone_param_adapter(param) ? lora_tensor_name(param, which) : NULL;
-
-                found = mine && strcmp(mine, name) == 0;
-                hone_free(mine);
-            }
-        }
-        if (!found)
+        while (k < hone_params_count(params) &&
+               !(hone_param_adapter(hone_params_at(params, k)) &&
+                 files_is_mine(file, name, hone_params_at(params, k))))
+            k++;
+        if (k == hone_params_count(params))
             return hone_fail(err, HONE_EFORMAT, "tensor '%.200s' fits no target of this model",
                              name);
     }
