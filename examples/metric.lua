@@ -8,7 +8,8 @@ local args = hone.args {
 -- One definition, for evaluations now and for rewards later. s has the prompt,
 -- the response and the columns of the prompt's row.
 local fresh = hone.metric.define {
-  name = "fresh", version = "1.0.0", summary = "share of words that were not said before, in [0, 1]",
+  name = "fresh", version = "1.0.0",
+  summary = "share of words that were not said before, in [0, 1]",
   score = function(s)
     local seen, words, new = {}, 0, 0
     for word in s.response:lower():gmatch("%a+") do
@@ -30,6 +31,7 @@ for _, temperature in ipairs { 0, 0.8 } do
   for _, metric in ipairs { fresh, hone.metric.length { unit = "words" } } do
     local s = metric(samples):summary()
     local mean = s.mean == hone.null and "none" or ("%.3f"):format(s.mean)
-    print(("  %-8s mean %s of %d, %d not applicable, %d failed"):format(metric.name, mean, s.count, s.na, s.failed))
+    print(("  %-8s mean %s of %d, %d not applicable, %d failed"):format(metric.name, mean, s.count,
+                                                                      s.na, s.failed))
   end
 end

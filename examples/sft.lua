@@ -19,9 +19,9 @@ local run = hone.sft {
   schedule = hone.schedule.cosine { warmup = 0.03 },
   epochs = args.epochs,
   batch = { tokens = args.tokens },
-  eval = { every = 100, patience = 3 },            -- the weights with the best validation loss are kept
+  eval = { every = 100, patience = 3 },            -- by validation loss; the best weights are kept
   seed = args.seed,
 }
 
 print(run:test())
-model:save(args.out)                               -- transformers loads it; the PEFT adapter is beside it
+model:save(args.out)                               -- loads in transformers; PEFT adapter beside it

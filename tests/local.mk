@@ -11,6 +11,7 @@ EXTRA_DIST += tests/lsan.supp
 EXTRA_DIST += tests/lua
 EXTRA_DIST += tests/lua_command.lua
 EXTRA_DIST += tests/lua_examples.lua
+EXTRA_DIST += tests/lua_memory.lua
 EXTRA_DIST += tests/lua_plugins.lua
 EXTRA_DIST += tests/lua_sft.lua
 EXTRA_DIST += tests/lua_tensor.lua

@@ -96,7 +96,8 @@ static int context_catch(lua_State *L)
     if (on == (context_to_stop != NULL))
         return 0;
     if (on) {
-        struct sigaction action = { .sa_handler = context_on_signal, .sa_flags = (int)SA_RESETHAND };
+        struct sigaction action = { .sa_handler = context_on_signal,
+                                    .sa_flags = (int)SA_RESETHAND };
         sigemptyset(&action.sa_mask);
         context_to_stop = context;
         for (int i = 0; i < 2; i++)

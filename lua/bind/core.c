@@ -243,10 +243,24 @@ static int core_library(lua_State *L)
     return 0;
 }
 
+/* For tests: core.alloc_fail_after(n), core.alloc_live() (<hone/base.h>). */
+static int core_alloc_fail_after(lua_State *L)
+{
+    hone_alloc_fail_after((uint64_t)luaL_checkinteger(L, 1));
+    return 0;
+}
+
+static int core_alloc_live(lua_State *L)
+{
+    lua_pushinteger(L, hone_alloc_live());
+    return 1;
+}
+
 int luaopen_hone_core(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "fail", core_fail }, { "where", core_where }, { "library", core_library },
+        { "alloc_fail_after", core_alloc_fail_after }, { "alloc_live", core_alloc_live },
         { NULL, NULL },
     };
     static void (*const open[])(lua_State *) = {

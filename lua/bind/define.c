@@ -182,7 +182,8 @@ static int define_run(lua_State *L)
     lua_pushvalue(L, options);
     lua_call(L, 2, 1);
     if (!lua_istable(L, -1))
-        luaL_error(L, "score_batch returned a %s (allowed: a list of scores)", luaL_typename(L, -1));
+        luaL_error(L, "score_batch returned a %s (allowed: a list of scores)",
+                   luaL_typename(L, -1));
     for (size_t i = 0; i < hone_samples_count(call->samples); i++) {
         lua_rawgeti(L, -1, (lua_Integer)i + 1);
         define_set(L, call, i, -1);

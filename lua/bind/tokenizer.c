@@ -235,7 +235,8 @@ static int tokenizer_find(lua_State *L)
 /* tokenizer:role("bos" | "eos" | "pad" | "unk"): an id, or nil. */
 static int tokenizer_role(lua_State *L)
 {
-    int32_t id = hone_tokenizer_role(bind_instance_check(L, 1, "tokenizer"), luaL_checkstring(L, 2));
+    hone_instance *tokenizer = bind_instance_check(L, 1, "tokenizer");
+    int32_t id = hone_tokenizer_role(tokenizer, luaL_checkstring(L, 2));
 
     if (id >= 0)
         lua_pushinteger(L, id);
@@ -310,7 +311,8 @@ static int tokenizer_train(lua_State *L)
     texts.count = (lua_Integer)lua_rawlen(L, 2);
     for (lua_Integer i = 1; i <= texts.count; i++) {
         if (lua_rawgeti(L, 2, i) != LUA_TSTRING)
-            bind_fail(L, "text %lld is a %s (allowed: strings)", (long long)i, luaL_typename(L, -1));
+            bind_fail(L, "text %lld is a %s (allowed: strings)", (long long)i,
+                      luaL_typename(L, -1));
         lua_pop(L, 1);
     }
     bind_ok(L, hone_tokenizer_train(tokenizer, vocab, tokenizer_next, &texts, &err), &err);

@@ -43,7 +43,9 @@ end
 --- Of a list of ids: each token but the first is predicted once, from those
 --- before it, in windows as long as the model allows (4,096 where it has no limit).
 function evaluate.text(model, ids)
-  if #ids < 2 then core.fail(("eval: %s; at least 2 are needed"):format(text.count(#ids, "token"))) end
+  if #ids < 2 then
+    core.fail(("eval: %s; at least 2 are needed"):format(text.count(#ids, "token")))
+  end
   local window = math.min(model.max_positions or 4096, 4096)
   local nats, predicted = 0, 0
   for first = 1, #ids - 1, window - 1 do

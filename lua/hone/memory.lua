@@ -17,7 +17,8 @@ function memory.available()
   local free = number_in("/proc/meminfo", "MemAvailable:%s*(%d+)")
   if not total or not free then return nil end
   total, free = total * 1024, free * 1024
-  for _, path in ipairs { "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes" } do
+  for _, path in ipairs { "/sys/fs/cgroup/memory.max",
+                          "/sys/fs/cgroup/memory/memory.limit_in_bytes" } do
     local limit = number_in(path, "^(%d+)")
     if limit then total, free = math.min(total, limit), math.min(free, limit) end
   end

@@ -57,7 +57,9 @@ function check.any(_, value) return value end
 function check.boolean(where, v) return expect(where, v, type(v) == "boolean", "true or false") end
 function check.string(where, v) return expect(where, v, type(v) == "string", "a text") end
 check.path = check.string
-check["function"] = function(where, v) return expect(where, v, type(v) == "function", "a function") end
+check["function"] = function(where, v)
+  return expect(where, v, type(v) == "function", "a function")
+end
 
 function check.integer(where, v, spec)
   local n = type(v) == "number" and math.tointeger(v)

@@ -34,7 +34,8 @@ function methods:update(done, said)
   local share = done * 10 // math.max(1, self.total)
   if done == self.total or (share > self.share and now - self.last >= 5) then
     self.share, self.last = share, now
-    io.stderr:write(("%s %d/%d%s  %s\n"):format(self.label, done, self.total, left(self, done), said))
+    io.stderr:write(("%s %d/%d%s  %s\n"):format(self.label, done, self.total,
+                                                 left(self, done), said))
   end
 end
 
@@ -52,9 +53,9 @@ end
 
 --- start: what was done before (a run that goes on).
 function progress.new(label, total, start)
-  return setmetatable({ label = label, total = total, start = start or 0, share = -1, last = -math.huge,
-                        began = core.system.clock(), terminal = core.system.terminal() ~= nil },
-                      { __index = methods })
+  return setmetatable({ label = label, total = total, start = start or 0, share = -1,
+                        last = -math.huge, began = core.system.clock(),
+                        terminal = core.system.terminal() ~= nil }, { __index = methods })
 end
 
 return progress

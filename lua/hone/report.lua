@@ -9,14 +9,21 @@ local report = {}
 local escape = svg.escape
 
 local style = [[
-body { font: 15px/1.5 system-ui, sans-serif; color: #1d2430; background: #fff; max-width: 960px; margin: 2em auto; padding: 0 1em }
-h1 { font-size: 1.5em; margin-bottom: 0 } h2 { font-size: 1.15em; margin-top: 2em }
-.lead { color: #5b6573; margin-top: .2em } code, pre { font: 13px/1.45 ui-monospace, monospace }
-table { border-collapse: collapse; width: 100% } td, th { text-align: left; vertical-align: top; padding: .35em .8em .35em 0; border-bottom: 1px solid #e6e8eb }
-th { color: #5b6573; font-weight: 500 } td.text { white-space: pre-wrap; overflow-wrap: anywhere; width: 33% }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1d2430; background: #fff;
+  max-width: 960px; margin: 2em auto; padding: 0 1em }
+h1 { font-size: 1.5em; margin-bottom: 0 }
+h2 { font-size: 1.15em; margin-top: 2em }
+.lead { color: #5b6573; margin-top: .2em }
+pre { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap }
+table { border-collapse: collapse; width: 100% }
+td, th { text-align: left; vertical-align: top; padding: .35em .8em .35em 0;
+  border-bottom: 1px solid #e6e8eb }
+th { color: #5b6573; font-weight: 500 }
+td.text { white-space: pre-wrap; overflow-wrap: anywhere; width: 25% }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 1em }
-svg { width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; fill: #5b6573 } svg text.title { font-size: 13px; fill: #1d2430 }
-.bad { color: #b3261e }]]
+svg { width: 100%; height: auto }
+svg text { font: 11px system-ui, sans-serif; fill: #5b6573 }
+svg text.title { font-size: 13px; fill: #1d2430 }]]
 
 local function row(tag, ...)
   local cells = {}
@@ -34,7 +41,9 @@ end
 -- The figures on top.
 local function summary(record)
   local rows = {}
-  local function add(name, value) if is(value) then rows[#rows + 1] = row("td", name, escape(value)) end end
+  local function add(name, value)
+    if is(value) then rows[#rows + 1] = row("td", name, escape(value)) end
+  end
   add("status", record.status .. (is(record.problem) and ": " .. record.problem or ""))
   add("test", is(record.test) and loss_text(record.test) or nil)
   if is(record.best) then
@@ -67,7 +76,8 @@ local function charts(history)
     svg.chart { title = "loss, nats a token", x = "step", series = {
       { name = "training", points = points(history, "loss") },
       { name = "validation", points = points(history, "validation_loss"), dots = true } } },
-    svg.chart { title = "learning rate", x = "step", series = { { name = "lr", points = points(history, "lr") } } },
+    svg.chart { title = "learning rate", x = "step",
+                series = { { name = "lr", points = points(history, "lr") } } },
     svg.chart { title = "norm of the gradient, before clipping", x = "step",
                 series = { { name = "norm", points = points(history, "norm") } } },
   }
@@ -127,7 +137,8 @@ local function data_table(record)
   local cleaned, words = record.data and record.data.train and record.data.train.cleaned, {}
   for name, d in pairs(is(cleaned) and cleaned.dropped or {}) do
     if d.count > 0 then
-      words[#words + 1] = ("%s %s (%s)"):format(text.integer(d.count), name, table.concat(d.examples, ", "))
+      words[#words + 1] = ("%s %s (%s)"):format(text.integer(d.count), name,
+                                                table.concat(d.examples, ", "))
     end
   end
   table.sort(words)
@@ -141,8 +152,8 @@ function report.write(run)
   local page = { "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     ("<title>%s</title><style>%s</style></head><body>"):format(escape(run.name), style),
-    ("<h1>%s</h1><p class=\"lead\">%s with hone %s</p>"):format(escape(run.name), escape(record.kind),
-                                                               escape(record.hone)),
+    ('<h1>%s</h1><p class="lead">%s with hone %s</p>'):format(escape(run.name),
+      escape(record.kind), escape(record.hone)),
     summary(record), "<h2>Curves</h2>", charts(run:history()), answers(run), data_table(record),
     ("<h2>Options</h2><pre>%s</pre>"):format(escape(text.value(record.options))),
     "</body></html>" }

@@ -131,7 +131,8 @@ local function prepare(given)
   local all, trained = o.model:counts()
   local longest = run.record.data.train.encoded.longest
   run:note { parameters = all, trained = trained, steps = run.batches.steps,
-    plugins = { model = o.model.plugin, strategy = o.strategy.version, optimizer = o.optimizer.version },
+    plugins = { model = o.model.plugin, strategy = o.strategy.version,
+                optimizer = o.optimizer.version },
     memory = memory.check(o.model, { tokens = math.max(o.batch.tokens, longest),
       states = o.optimizer:states(), strategy = o.strategy.name, recompute = o.recompute }) }
   return run

@@ -24,7 +24,9 @@ local function ticks(low, high)
     end
   end
   local list = {}
-  for i = math.ceil(low / size - 1e-9), math.floor(high / size + 1e-9) do list[#list + 1] = i * size end
+  for i = math.ceil(low / size - 1e-9), math.floor(high / size + 1e-9) do
+    list[#list + 1] = i * size
+  end
   return list
 end
 
@@ -33,7 +35,10 @@ local function extent(series, key)
   for _, line in ipairs(series) do
     for _, p in ipairs(line.points) do low, high = math.min(low, p[key]), math.max(high, p[key]) end
   end
-  if low == high then low, high = low - math.max(1e-6, math.abs(low) * 0.1), high + math.max(1e-6, math.abs(high) * 0.1) end
+  if low == high then
+    local margin = math.max(1e-6, math.abs(low) * 0.1)
+    low, high = low - margin, high + margin
+  end
   return low, high
 end
 
@@ -53,15 +58,22 @@ local function thinned(points, x)
   return out
 end
 
+local function add(out, form, ...) out[#out + 1] = form:format(...) end
+
+local function add_text(out, x, y, anchor, said)
+  add(out, '<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>', x, y, anchor, escape(said))
+end
+
 local function axes(out, x, y, x_range, y_range, label)
   for _, v in ipairs(ticks(table.unpack(y_range))) do
-    out[#out + 1] = ('<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#e6e8eb"/>'):format(left, width - right, y(v), y(v))
-    out[#out + 1] = ('<text x="%d" y="%.1f" text-anchor="end">%s</text>'):format(left - 6, y(v) + 4, text.number(v))
+    add(out, '<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#e6e8eb"/>', left, width - right,
+        y(v), y(v))
+    add_text(out, left - 6, y(v) + 4, "end", text.number(v))
   end
   for _, v in ipairs(ticks(table.unpack(x_range))) do
-    out[#out + 1] = ('<text x="%.1f" y="%d" text-anchor="middle">%s</text>'):format(x(v), height - bottom + 16, text.number(v))
+    add_text(out, x(v), height - bottom + 16, "middle", text.number(v))
   end
-  out[#out + 1] = ('<text x="%d" y="%d" text-anchor="end">%s</text>'):format(width - right, height - 4, escape(label))
+  add_text(out, width - right, height - 4, "end", label)
 end
 
 local function draw(out, line, colour, x, y)
@@ -69,10 +81,10 @@ local function draw(out, line, colour, x, y)
   for i, p in ipairs(thinned(line.points, x)) do
     words[i] = ("%s%.1f %.1f"):format(i == 1 and "M" or "L", x(p[1]), y(p[2]))
     if line.dots then
-      out[#out + 1] = ('<circle cx="%.1f" cy="%.1f" r="2.5" fill="%s"/>'):format(x(p[1]), y(p[2]), colour)
+      add(out, '<circle cx="%.1f" cy="%.1f" r="2.5" fill="%s"/>', x(p[1]), y(p[2]), colour)
     end
   end
-  out[#out + 1] = ('<path d="%s" fill="none" stroke="%s" stroke-width="1.5"/>'):format(table.concat(words), colour)
+  add(out, '<path d="%s" fill="none" stroke="%s" stroke-width="1.5"/>', table.concat(words), colour)
 end
 
 --- o: title, x (label), series = { { name, points = { { x, y }, ... }, dots }, ... };
@@ -87,15 +99,17 @@ function svg.chart(o)
   local y0, y1 = extent(series, 2)
   local function x(v) return left + (v - x0) / (x1 - x0) * (width - left - right) end
   local function y(v) return height - bottom - (v - y0) / (y1 - y0) * (height - top - bottom) end
-  local out = { ('<svg viewBox="0 0 %d %d" role="img" aria-label="%s" xmlns="http://www.w3.org/2000/svg">'):format(width, height, escape(o.title)) }
-  out[#out + 1] = ('<text x="%d" y="16" class="title">%s</text>'):format(left, escape(o.title))
+  local out = {}
+  add(out, '<svg viewBox="0 0 %d %d" role="img" aria-label="%s">', width, height, escape(o.title))
+  add(out, '<text x="%d" y="16" class="title">%s</text>', left, escape(o.title))
   axes(out, x, y, { x0, x1 }, { y0, y1 }, o.x)
   local at = width - right
   for i = #series, 1, -1 do
     local line, colour = series[i], colours[(i - 1) % #colours + 1]
     draw(out, line, colour, x, y)
     if #series > 1 then
-      out[#out + 1] = ('<text x="%d" y="16" text-anchor="end" fill="%s">%s</text>'):format(at, colour, escape(line.name))
+      add(out, '<text x="%d" y="16" text-anchor="end" style="fill:%s">%s</text>', at, colour,
+          escape(line.name))
       at = at - 8 * #line.name - 12
     end
   end

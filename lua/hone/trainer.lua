@@ -27,9 +27,10 @@ local shared = {
   { "eval", "table", options = {
     { "every", "integer", min = 1, doc = "steps; unset: each epoch" },
     { "patience", "integer", default = 0, min = 0, doc = "evaluations without a gain; 0: any" },
-    { "samples", "integer", default = 4, min = 0, doc = "answers before and after, for the report" },
+    { "samples", "integer", default = 4, min = 0, doc = "answers before and after, to be shown" },
     { "max_tokens", "integer", default = 64, min = 1, doc = "of an answer" },
-    { "metrics", "list", of = "plugin", kind = "metric", doc = "that score them; unset: length" } } },
+    { "metrics", "list", of = "plugin", kind = "metric", doc = "that score them; unset: length" },
+  } },
   { "checkpoint", "table", options = {
     { "every", "integer", min = 1, doc = "steps; unset: with each evaluation" },
     { "keep", "integer", default = 1, min = 1, doc = "the newest so many" } } },
@@ -89,7 +90,9 @@ local function loop(run)
       watch(run)
       state.evaluated = step
     end
-    if (o.checkpoint.every and step % o.checkpoint.every == 0) or due or state.stopped then save(run) end
+    if due or state.stopped or (o.checkpoint.every and step % o.checkpoint.every == 0) then
+      save(run)
+    end
     if core.interrupted() then core.fail("interrupted") end
     if state.stopped or step >= steps then return end
     run:advance()

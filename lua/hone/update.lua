@@ -9,7 +9,9 @@ local step = require "hone.step"
 -- The numbers of the examples whose loss is not a number.
 local function culprits(group, i, broken)
   local list = {}
-  for _, segment in ipairs(broken) do list[#list + 1] = group.members and group.members[i][segment] end
+  for _, segment in ipairs(broken) do
+    list[#list + 1] = group.members and group.members[i][segment]
+  end
   return list
 end
 
@@ -29,7 +31,8 @@ return function(model, optimizer, group, o)
     end)
     if broken then
       optimizer:clear()
-      return nil, "the loss is " .. (nats ~= nats and "nan" or "infinite"), culprits(group, i, broken)
+      local what = nats ~= nats and "nan" or "infinite"
+      return nil, "the loss is " .. what, culprits(group, i, broken)
     end
     total = total + nats
   end

@@ -52,7 +52,8 @@ local function assign(name, command, words, o)
     local key = (optional or wanted):lower():gsub("[^%w]", "_")
     o[key] = words[i]
     if words[i] == nil and not optional then
-      core.fail(("%s: %s is missing\n  usage: %s"):format(name, wanted, arguments.usage(name, command)))
+      core.fail(("%s: %s is missing\n  usage: %s"):format(name, wanted,
+        arguments.usage(name, command)))
     end
   end
   if #words > #(command.words or {}) then

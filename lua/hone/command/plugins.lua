@@ -9,7 +9,8 @@ return {
       if o.json then
         print(core.json.encode { kind = p.kind, name = p.name, path = p.path, hidden = p.hidden })
       else
-        print(("%-28s %s%s"):format(p.kind .. "/" .. p.name, p.path, p.hidden and "  (hidden)" or ""))
+        local hidden = p.hidden and "  (hidden)" or ""
+        print(("%-28s %s%s"):format(p.kind .. "/" .. p.name, p.path, hidden))
       end
     end
   end,

@@ -5,7 +5,7 @@ local invocation = require "hone.invocation"
 return {
   summary = "Run an experiment. Arguments name=value are the script's (hone.args).",
   words = { "SCRIPT", "..." },
-  flags = { { "resume", "boolean", doc = "go on with the newest unfinished run of this script and arguments" } },
+  flags = { { "resume", "boolean", doc = "go on with the newest unfinished run of these words" } },
   run = function(o)
     local chunk, problem = loadfile(o.script, "t")
     if not chunk then core.fail((problem:gsub("^cannot open ", "", 1))) end
