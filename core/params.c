@@ -335,7 +335,8 @@ hone_tensor *hone_param_bias(const hone_param *param)
 
 bool hone_param_trainable(const hone_param *param)
 {
-    return hone_tensor_requires_grad(param->weight);
+    return hone_tensor_requires_grad(param->weight) &&
+           (!param->bias || hone_tensor_requires_grad(param->bias));
 }
 
 void hone_param_set_trainable(hone_param *param, bool on)

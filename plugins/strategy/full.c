@@ -15,8 +15,11 @@ static int full_attach(void *self, hone_model *model, hone_error *err)
     for (size_t i = 0; i < hone_params_count(params); i++) {
         hone_param *param = hone_params_at(params, i);
 
-        if (!s->targets.count || hone_targets_match(&s->targets, param))
-            hone_param_set_trainable(param, true);
+        if (s->targets.count && !hone_targets_match(&s->targets, param))
+            continue;
+        hone_param_set_trainable(param, true);
+        if (!hone_param_trainable(param))
+            return hone_fail_memory(err, hone_param_name(param));
     }
     return HONE_OK;
 }
