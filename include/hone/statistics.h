@@ -16,5 +16,12 @@ HONE_API double hone_binomial_test(int64_t k, int64_t n, double p);
  * doi:10.1080/01621459.1927.10502953. [0, 1] without trials. */
 HONE_API void hone_wilson_interval(double k, double n, double confidence, double *low,
                                    double *high);
+/* P(X <= x) for X of a Beta(a, b) distribution, a and b > 0: the regularised
+ * incomplete beta function. NaN for other a or b, or a NaN. */
+HONE_API double hone_beta_cdf(double x, double a, double b);
+/* x with P(X <= x) = p for X of Beta(a, b). NaN where there is none. */
+HONE_API double hone_beta_quantile(double p, double a, double b);
+/* Derivative of the logarithm of the gamma function, for x > 0; else NaN. */
+HONE_API double hone_digamma(double x);
 
 #endif
