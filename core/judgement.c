@@ -7,7 +7,39 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- levels ---- */
+
+static const char *const level_names[] = { "nominal", "ordinal", "interval", "ratio", "pair",
+                                           "ranking", "region" };
+enum { LEVELS = sizeof level_names / sizeof *level_names };
+
+const char *hone_level_name(hone_level level)
+{
+    return (unsigned)level < LEVELS ? level_names[level] : NULL;
+}
+
+int hone_level_parse(const char *name)
+{
+    for (int i = 0; i < LEVELS; i++)
+        if (strcmp(name, level_names[i]) == 0)
+            return i;
+    return -1;
+}
+
 /* ---- life ---- */
+
+/* The labels of pairs are fixed, in the order of hone_outcome. */
+static int judgement_outcomes(hone_judgements *j, hone_error *err)
+{
+    static const char *const words[] = { "left", "right", "tie", "bad" };
+    int32_t number;
+    int code = HONE_OK;
+
+    for (int i = 0; i < 4 && !code; i++)
+        code = hone_names_add(&j->labels, words[i], &number, err);
+    j->labels_set = true;
+    return code;
+}
 
 int hone_judgements_new(hone_judgements **out, hone_level level, hone_error *err)
 {
@@ -18,6 +50,13 @@ int hone_judgements_new(hone_judgements **out, hone_level level, hone_error *err
         return hone_fail_memory(err, "judgements");
     atomic_init(&j->refs, 1);
     j->level = level;
+    j->low = -INFINITY;
+    j->high = INFINITY;
+    if (level == HONE_PAIR && judgement_outcomes(j, err)) {
+        hone_judgements_free(j);
+        *out = NULL;
+        return HONE_ENOMEM;
+    }
     return HONE_OK;
 }
 
@@ -44,6 +83,9 @@ void hone_judgements_free(hone_judgements *j)
     hone_names_free(&j->items);
     hone_names_free(&j->annotators);
     hone_names_free(&j->labels);
+    hone_names_free(&j->options);
+    hone_free(j->lists);
+    hone_free(j->numbers);
     hone_free(j->rows);
     hone_free(j->starts);
     hone_free(j->ranks);
@@ -55,12 +97,15 @@ void hone_judgements_free(hone_judgements *j)
     hone_free(j->value);
     hone_free(j->weight);
     hone_free(j->time);
+    hone_free(j->left);
+    hone_free(j->right);
+    hone_free(j->at);
     hone_free(j);
 }
 
 /* ---- adding ---- */
 
-static bool judgement_resize(void *array, size_t count, size_t size)
+bool hone_judgements_resize(void *array, size_t count, size_t size)
 {
     void *p, *grown;
 
@@ -80,14 +125,18 @@ static int judgement_grow(hone_judgements *j, hone_error *err)
         return HONE_OK;
     if (j->count >= INT32_MAX)
         return hone_fail(err, HONE_EINVAL, "over %d judgements", INT32_MAX);
-    if (!judgement_resize(&j->rows, capacity, sizeof *j->rows) ||
-        !judgement_resize(&j->item, capacity, sizeof *j->item) ||
-        !judgement_resize(&j->annotator, capacity, sizeof *j->annotator) ||
-        !judgement_resize(&j->label, capacity, sizeof *j->label) ||
-        !judgement_resize(&j->order, capacity, sizeof *j->order) ||
-        !judgement_resize(&j->value, capacity, sizeof *j->value) ||
-        !judgement_resize(&j->weight, capacity, sizeof *j->weight) ||
-        !judgement_resize(&j->time, capacity, sizeof *j->time))
+    if (!hone_judgements_resize(&j->rows, capacity, sizeof *j->rows) ||
+        !hone_judgements_resize(&j->item, capacity, sizeof *j->item) ||
+        !hone_judgements_resize(&j->annotator, capacity, sizeof *j->annotator) ||
+        !hone_judgements_resize(&j->label, capacity, sizeof *j->label) ||
+        !hone_judgements_resize(&j->order, capacity, sizeof *j->order) ||
+        !hone_judgements_resize(&j->value, capacity, sizeof *j->value) ||
+        !hone_judgements_resize(&j->weight, capacity, sizeof *j->weight) ||
+        !hone_judgements_resize(&j->time, capacity, sizeof *j->time) ||
+        (j->level == HONE_PAIR &&
+         (!hone_judgements_resize(&j->left, capacity, sizeof *j->left) ||
+          !hone_judgements_resize(&j->right, capacity, sizeof *j->right))) ||
+        (j->level >= HONE_RANKING && !hone_judgements_resize(&j->at, capacity, sizeof *j->at)))
         return hone_fail_memory(err, "judgements");
     j->capacity = capacity;
     return HONE_OK;
@@ -102,23 +151,23 @@ static int judgement_reserve(hone_judgements *j, hone_error *err)
 
     if (j->items.count == j->item_room) {
         room = 2 * j->item_room + 64;
-        ok = judgement_resize(&j->item_attributes, room, sizeof *j->item_attributes) &&
-             judgement_resize(&j->starts, room + 1, sizeof *j->starts);
+        ok = hone_judgements_resize(&j->item_attributes, room, sizeof *j->item_attributes) &&
+             hone_judgements_resize(&j->starts, room + 1, sizeof *j->starts);
         for (size_t i = j->item_room; ok && i < room; i++)
             j->item_attributes[i] = NULL;
         j->item_room = ok ? room : j->item_room;
     }
     if (ok && j->annotators.count == j->annotator_room) {
         room = 2 * j->annotator_room + 64;
-        ok = judgement_resize(&j->annotator_attributes, room, sizeof *j->annotator_attributes);
+        ok = hone_judgements_resize(&j->annotator_attributes, room, sizeof *j->annotator_attributes);
         for (size_t i = j->annotator_room; ok && i < room; i++)
             j->annotator_attributes[i] = NULL;
         j->annotator_room = ok ? room : j->annotator_room;
     }
-    if (ok && j->labels.count == j->label_room) {
-        room = 2 * j->label_room + 64;
-        ok = judgement_resize(&j->ranks, room, sizeof *j->ranks) &&
-             judgement_resize(&j->ranked, room, sizeof *j->ranked);
+    if (ok && j->labels.count >= j->label_room) {
+        room = 2 * j->labels.count + 64;
+        ok = hone_judgements_resize(&j->ranks, room, sizeof *j->ranks) &&
+             hone_judgements_resize(&j->ranked, room, sizeof *j->ranked);
         j->label_room = ok ? room : j->label_room;
     }
     return ok ? HONE_OK : hone_fail_memory(err, "judgements");
@@ -126,7 +175,7 @@ static int judgement_reserve(hone_judgements *j, hone_error *err)
 
 static bool judgement_has_labels(const hone_judgements *j)
 {
-    return j->level == HONE_NOMINAL || j->level == HONE_ORDINAL;
+    return j->level < HONE_INTERVAL || j->level == HONE_PAIR || j->level == HONE_REGION;
 }
 
 static int judgement_check_label(const hone_judgements *j, const char *label, hone_error *err)
@@ -136,7 +185,7 @@ static int judgement_check_label(const hone_judgements *j, const char *label, ho
 
     if (!label)
         return hone_fail(err, HONE_EINVAL, "no label; %s judgements need one",
-                         j->level == HONE_NOMINAL ? "nominal" : "ordinal");
+                         hone_level_name(j->level));
     if (!j->labels_set || hone_names_find(&j->labels, label) >= 0)
         return HONE_OK;
     for (size_t i = 0; i < j->labels.count && used < sizeof known; i++) {
@@ -154,6 +203,9 @@ static int judgement_check_number(const hone_judgements *j, double number, hone_
         return hone_fail(err, HONE_EINVAL, "the value is %g; a finite number is needed", number);
     if (j->level == HONE_RATIO && number < 0)
         return hone_fail(err, HONE_EINVAL, "the value is %g; a ratio is at least 0", number);
+    if (number < j->low || number > j->high)
+        return hone_fail(err, HONE_EINVAL, "the value is %g; the scale is %g to %g", number,
+                         j->low, j->high);
     return HONE_OK;
 }
 
@@ -188,6 +240,10 @@ int hone_judgements_add(hone_judgements *j, const char *item, const char *annota
                         const char *label, double number, hone_error *err)
 {
     struct judgement row = { .value = number, .weight = 1, .time = NAN };
+
+    if (j->level > HONE_RATIO)
+        return hone_fail(err, HONE_EINVAL, "a value for %s judgements; they are added otherwise",
+                         hone_level_name(j->level));
     return hone_judgements_put(j, item, annotator, label, row, err);
 }
 
@@ -198,8 +254,9 @@ int hone_judgements_set_labels(hone_judgements *j, const char *const *labels, si
     int32_t *ranks = NULL, *ranked = NULL, *renumbered = NULL, number;
     int code = HONE_OK;
 
-    if (!judgement_has_labels(j))
-        return hone_fail(err, HONE_EINVAL, "only nominal and ordinal judgements have labels");
+    if (!judgement_has_labels(j) || j->level == HONE_PAIR)
+        return hone_fail(err, HONE_EINVAL, "%s judgements have no labels to be set",
+                         hone_level_name(j->level));
     for (size_t i = 0; i < count && !code; i++) {
         code = hone_names_add(&names, labels[i], &number, err);
         if (!code && names.count == i)
@@ -244,6 +301,23 @@ out:
     hone_free(ranked);
     hone_free(renumbered);
     return code;
+}
+
+int hone_judgements_set_range(hone_judgements *j, double low, double high, hone_error *err)
+{
+    if (j->level != HONE_INTERVAL && j->level != HONE_RATIO)
+        return hone_fail(err, HONE_EINVAL, "%s judgements have no range",
+                         hone_level_name(j->level));
+    if (!(low <= high))
+        return hone_fail(err, HONE_EINVAL, "the range is %g to %g; low is at most high", low,
+                         high);
+    for (size_t r = 0; r < j->count; r++)
+        if (j->rows[r].value < low || j->rows[r].value > high)
+            return hone_fail(err, HONE_EINVAL, "the value %g is in use; the scale is %g to %g",
+                             j->rows[r].value, low, high);
+    j->low = low;
+    j->high = high;
+    return HONE_OK;
 }
 
 static int judgement_describe(const hone_names *names, const hone_json **all, const char *what,
@@ -318,7 +392,7 @@ static void judgement_rank(hone_judgements *j)
 
 /* Fill the columns, sorted by item and stable: a counting sort. The table is
  * const to those who look; what looking computes is a cache. */
-static const hone_judgements *judgement_columns(const hone_judgements *constant)
+const hone_judgements *hone_judgements_order_rows(const hone_judgements *constant)
 {
     hone_judgements *j = (hone_judgements *)constant;
     size_t items = j->items.count;
@@ -337,10 +411,16 @@ static const hone_judgements *judgement_columns(const hone_judgements *constant)
         j->item[to] = row->item;
         j->annotator[to] = row->annotator;
         j->label[to] = row->label < 0 ? -1 : j->ranks[row->label];
-        j->value[to] = row->label < 0 ? row->value : j->label[to];
+        j->value[to] = row->label < 0 || j->level == HONE_PAIR ? row->value : j->label[to];
         j->weight[to] = row->weight;
         j->time[to] = row->time;
         j->order[to] = row->order;
+        if (j->level == HONE_PAIR) {
+            j->left[to] = row->left;
+            j->right[to] = row->right;
+        } else if (j->level > HONE_PAIR) {
+            j->at[to] = row->at;
+        }
     }
     j->ordered = true;
     return j;
@@ -348,37 +428,37 @@ static const hone_judgements *judgement_columns(const hone_judgements *constant)
 
 const int32_t *hone_judgements_item(const hone_judgements *j)
 {
-    return judgement_columns(j)->item;
+    return hone_judgements_order_rows(j)->item;
 }
 
 const int32_t *hone_judgements_annotator(const hone_judgements *j)
 {
-    return judgement_columns(j)->annotator;
+    return hone_judgements_order_rows(j)->annotator;
 }
 
 const int32_t *hone_judgements_label(const hone_judgements *j)
 {
-    return judgement_columns(j)->label;
+    return hone_judgements_order_rows(j)->label;
 }
 
 const double *hone_judgements_value(const hone_judgements *j)
 {
-    return judgement_columns(j)->value;
+    return hone_judgements_order_rows(j)->value;
 }
 
 const double *hone_judgements_weight(const hone_judgements *j)
 {
-    return j->has_weight ? judgement_columns(j)->weight : NULL;
+    return j->has_weight ? hone_judgements_order_rows(j)->weight : NULL;
 }
 
 const double *hone_judgements_time(const hone_judgements *j)
 {
-    return j->has_time ? judgement_columns(j)->time : NULL;
+    return j->has_time ? hone_judgements_order_rows(j)->time : NULL;
 }
 
 const int32_t *hone_judgements_order(const hone_judgements *j)
 {
-    return j->has_order ? judgement_columns(j)->order : NULL;
+    return j->has_order ? hone_judgements_order_rows(j)->order : NULL;
 }
 
 /* ---- counts and names ---- */
@@ -427,7 +507,7 @@ const char *hone_judgements_label_name(const hone_judgements *j, size_t label)
 {
     if (label >= j->labels.count)
         return NULL;
-    return j->labels.texts[j->count ? (size_t)judgement_columns(j)->ranked[label] : label];
+    return j->labels.texts[j->count ? (size_t)hone_judgements_order_rows(j)->ranked[label] : label];
 }
 
 const hone_json *hone_judgements_item_attributes(const hone_judgements *j, size_t item)
@@ -438,14 +518,4 @@ const hone_json *hone_judgements_item_attributes(const hone_judgements *j, size_
 const hone_json *hone_judgements_annotator_attributes(const hone_judgements *j, size_t annotator)
 {
     return annotator < j->annotators.count ? j->annotator_attributes[annotator] : NULL;
-}
-
-size_t hone_judgements_options(const hone_judgements *j)
-{
-    return j->options.count;
-}
-
-const char *hone_judgements_option_name(const hone_judgements *j, size_t option)
-{
-    return option < j->options.count ? j->options.texts[option] : NULL;
 }

@@ -4,6 +4,7 @@
  * inside a field that did not begin with one stands for itself. All values are
  * texts: "007" and "1e5" stay what they are. A column without a name is called
  * column_N, a second one of a name `name`_2. Blank lines are no rows. */
+#include "csv.h"
 #include "load.h"
 
 #include <stdio.h>
@@ -11,23 +12,12 @@
 
 #define CSV_FIELDS 65536
 
-typedef struct csv {
-    data_load *load;
-    hone_text text;          /* the record's fields, each followed by a NUL */
-    size_t *ends;            /* [count]: offset of that NUL */
-    size_t count, capacity;
-    uint64_t line;           /* where the record begins */
-    bool quoted;             /* some field is */
-    char **names;            /* [columns] */
-    size_t columns;
-} csv;
-
 static int csv_field_end(csv *c, hone_error *err)
 {
     int code;
 
     if (c->count == CSV_FIELDS)
-        return data_reader_fail(&c->load->reader, c->line, err, "more than %d fields", CSV_FIELDS);
+        return data_reader_fail(c->reader, c->line, err, "more than %d fields", CSV_FIELDS);
     if (c->count == c->capacity) {
         size_t capacity = c->capacity ? 2 * c->capacity : 16;
         size_t *ends = hone_realloc(c->ends, capacity, sizeof *ends);
@@ -37,7 +27,7 @@ static int csv_field_end(csv *c, hone_error *err)
         c->capacity = capacity;
     }
     c->ends[c->count] = c->text.count;
-    if ((code = data_reader_push(&c->load->reader, &c->text, "", 1, c->line, err)))
+    if ((code = data_reader_push(c->reader, &c->text, "", 1, c->line, err)))
         return code;
     c->count++;
     return HONE_OK;
@@ -47,8 +37,8 @@ static int csv_field_end(csv *c, hone_error *err)
 static int csv_add(csv *c, char byte, hone_error *err)
 {
     if (!byte)
-        return data_reader_fail(&c->load->reader, c->load->reader.line, err, "a zero byte in text");
-    return data_reader_push(&c->load->reader, &c->text, &byte, 1, c->line, err);
+        return data_reader_fail(c->reader, c->reader->line, err, "a zero byte in text");
+    return data_reader_push(c->reader, &c->text, &byte, 1, c->line, err);
 }
 
 typedef enum csv_state { CSV_START, CSV_PLAIN, CSV_QUOTED, CSV_CLOSED } csv_state;
@@ -62,7 +52,7 @@ static int csv_byte(csv *c, csv_state *state, char byte, bool *done, hone_error 
         *state = CSV_CLOSED;
         return HONE_OK;
     }
-    if (byte == c->load->separator || byte == '\n') {
+    if (byte == c->separator || byte == '\n') {
         if (byte == '\n' && *state == CSV_PLAIN && c->text.bytes[c->text.count - 1] == '\r')
             c->text.count--;
         *done = byte == '\n';
@@ -73,7 +63,7 @@ static int csv_byte(csv *c, csv_state *state, char byte, bool *done, hone_error 
         if (byte == '\r')
             return HONE_OK;
         if (byte != '"')
-            return data_reader_fail(&c->load->reader, c->load->reader.line, err,
+            return data_reader_fail(c->reader, c->reader->line, err,
                                     "field %zu: text after its closing quote", c->count + 1);
         *state = CSV_QUOTED;
         return csv_add(c, byte, err);
@@ -87,10 +77,9 @@ static int csv_byte(csv *c, csv_state *state, char byte, bool *done, hone_error 
     return csv_add(c, byte, err);
 }
 
-/* The next record that is no blank line. *more false: there is none. */
 static int csv_record(csv *c, bool *more, hone_error *err)
 {
-    data_reader *r = &c->load->reader;
+    data_reader *r = c->reader;
     csv_state state = CSV_START;
     bool some, done = false;
     int code;
@@ -118,7 +107,7 @@ static int csv_record(csv *c, bool *more, hone_error *err)
     return csv_field_end(c, err);
 }
 
-static const char *csv_field(const csv *c, size_t i)
+const char *csv_field(const csv *c, size_t i)
 {
     return c->text.bytes + (i ? c->ends[i - 1] + 1 : 0);
 }
@@ -143,7 +132,7 @@ static char *csv_name(const csv *c, size_t i, json_t *taken)
 static int csv_header(csv *c, hone_error *err)
 {
     json_t *taken;
-    data_reader *r = &c->load->reader;
+    data_reader *r = c->reader;
     size_t bad = data_utf8(c->text.bytes, c->text.count);
 
     if (bad < c->text.count)
@@ -159,18 +148,45 @@ static int csv_header(csv *c, hone_error *err)
     return c->columns == c->count ? HONE_OK : hone_fail_memory(err, "column names");
 }
 
-static int csv_row(csv *c, hone_error *err)
+int csv_open(csv *c, data_reader *reader, char separator, bool *more, hone_error *err)
 {
-    data_reader *r = &c->load->reader;
-    json_t *row;
-    bool skip;
     int code;
 
-    if (c->count != c->columns)
-        return data_reader_fail(r, c->line, err, "%zu fields; the header has %zu", c->count,
-                                c->columns);
-    if ((code = data_load_text(c->load, c->text.bytes, c->text.count, c->line, &skip, err)) ||
-        skip)
+    *c = (csv){ .reader = reader, .separator = separator };
+    if ((code = csv_record(c, more, err)) || !*more)
+        return code;
+    return csv_header(c, err);
+}
+
+void csv_close(csv *c)
+{
+    for (size_t i = 0; i < c->columns; i++)
+        hone_free(c->names[i]);
+    hone_free(c->names);
+    hone_free(c->ends);
+    hone_free(c->text.bytes);
+    *c = (csv){ 0 };
+}
+
+int csv_next(csv *c, bool *more, hone_error *err)
+{
+    int code = csv_record(c, more, err);
+
+    if (!code && *more && c->count != c->columns)
+        return data_reader_fail(c->reader, c->line, err, "%zu fields; the header has %zu",
+                                c->count, c->columns);
+    return code;
+}
+
+/* ---- rows of a dataset ---- */
+
+static int csv_row(csv *c, data_load *load, hone_error *err)
+{
+    json_t *row;
+    bool skip;
+    int code = data_load_text(load, c->text.bytes, c->text.count, c->line, &skip, err);
+
+    if (code || skip)
         return code;
     if (!(row = json_object()))
         return hone_fail_memory(err, "a row");
@@ -181,28 +197,18 @@ static int csv_row(csv *c, hone_error *err)
             return hone_fail_memory(err, "a row");
         }
     }
-    return data_load_row(c->load, row, c->line, err);
+    return data_load_row(load, row, c->line, err);
 }
 
 int data_read_csv(data_load *load, hone_error *err)
 {
-    csv c = { .load = load };
+    csv c;
     bool more;
-    int code;
+    int code = csv_open(&c, &load->reader, load->separator, &more, err);
 
-    if ((code = csv_record(&c, &more, err)) || !more || (code = csv_header(&c, err)))
-        goto out;
-    while (!data_load_full(load)) {
-        if ((code = csv_record(&c, &more, err)) || !more)
-            break;
-        if ((code = csv_row(&c, err)))
-            break;
-    }
-out:
-    for (size_t i = 0; i < c.columns; i++)
-        hone_free(c.names[i]);
-    hone_free(c.names);
-    hone_free(c.ends);
-    hone_free(c.text.bytes);
+    while (!code && more && !data_load_full(load))
+        if (!(code = csv_next(&c, &more, err)) && more)
+            code = csv_row(&c, load, err);
+    csv_close(&c);
     return code;
 }

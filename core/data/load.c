@@ -22,19 +22,13 @@ static const hone_option options_table[] = {
     HONE_OPT_END
 };
 
-typedef int load_reader(data_load *load, hone_error *err);
-
-static const struct load_kind {
-    const char *ending;
-    load_reader *read;
-    char separator;
-} kinds[] = {
+static const load_kind kinds[] = {
     { ".jsonl", data_read_jsonl, 0 }, { ".ndjson", data_read_jsonl, 0 },
     { ".json", data_read_json, 0 },   { ".csv", data_read_csv, ',' },
     { ".tsv", data_read_csv, '\t' },  { ".txt", data_read_text, 0 },
 };
 
-static const struct load_kind *load_kind_of(const char *path)
+const load_kind *data_load_kind(const char *path)
 {
     size_t n = strlen(path);
 
@@ -134,6 +128,8 @@ int data_load_row(data_load *load, json_t *json, uint64_t line, hone_error *err)
 {
     int code = HONE_OK;
 
+    if (load->take)
+        return load->take(load, json, line, err);
     if (!json_is_object(json))
         code = data_reader_fail(&load->reader, line, err, "an object expected, got %s",
                                 hone_json_type(json));
@@ -176,7 +172,7 @@ static int load_check(const data_load *load, hone_error *err)
 int hone_data_load(hone_data **out, hone_context *context, const char *path,
                    const hone_json *options, hone_error *err)
 {
-    const struct load_kind *kind = load_kind_of(path);
+    const load_kind *kind = data_load_kind(path);
     data_load load = { 0 };
     int code;
 

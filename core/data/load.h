@@ -15,7 +15,18 @@ typedef struct data_load {
     int64_t unit, limit;     /* of text; rows, HONE_UNSET_INT: all */
     bool drop_invalid;
     char separator;          /* of CSV */
+    /* Takes rows in place of `data`, and the reference to each; NULL: data does. */
+    int (*take)(struct data_load *load, json_t *json, uint64_t line, hone_error *err);
 } data_load;
+
+/* What a file holds, by the ending of its name (before .gz). */
+typedef struct load_kind {
+    const char *ending;
+    int (*read)(data_load *load, hone_error *err);
+    char separator;          /* of CSV and TSV, else 0 */
+} load_kind;
+/* NULL: unknown. */
+const load_kind *data_load_kind(const char *path);
 
 /* Append a row; takes the reference to json, also when it fails. */
 int data_load_row(data_load *load, json_t *json, uint64_t line, hone_error *err);

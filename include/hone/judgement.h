@@ -35,14 +35,20 @@ typedef struct hone_judgement_columns {
     const char *strength;              /* pair: >= 0 */
     const char *ranking;               /* ranking: a list of options, ties as lists within it */
     const char *region;                /* region: [start, end] or [x, y, width, height] */
+    /* The labels allowed, in order, ending with NULL; of pairs: the words for left,
+     * right, tie and bad, as far as used. NULL: any label; the words themselves. */
+    const char *const *labels;
+    bool ranged;                       /* interval, ratio: low to high is allowed only */
+    double low, high;
 } hone_judgement_columns;
 
 /* From a JSON list of objects, one a judgement. Items and annotators are texts
  * or numbers; values texts, numbers or booleans (nominal, ordinal), or numbers
  * (interval, ratio; also as text). Messages name row and column.
  * duplicates: what to do with a second value of the same annotator for the
- * same item: "error" (default, NULL), "latest" (by time, where there is one,
- * else the later row), "first", "both". */
+ * same item (of pairs: and the same two options): "error" (default, NULL),
+ * "latest" (by time, where there is one, else the later row), "first", "both".
+ * Of regions, an annotator may give an item several: they are all kept. */
 HONE_API int hone_judgements_from_rows(hone_judgements **out, const hone_json *rows,
                                        const hone_judgement_columns *columns,
                                        const char *duplicates, hone_error *err);
@@ -65,7 +71,8 @@ HONE_API int hone_judgements_add_region(hone_judgements *j, const char *item, co
                                         const char *label, const double *numbers, size_t count,
                                         hone_error *err);
 /* CSV, TSV, JSON or JSONL, plain or .gz, straight into columns: messages name
- * file:line and column. attributes, when not NULL: names of columns that describe
+ * file:line and column. In CSV and TSV an empty field is an absent one, and
+ * rankings and regions are JSON. attributes, when not NULL: names of columns that describe
  * annotators (item_attributes: items), ending with NULL; they must not contradict
  * themselves. */
 HONE_API int hone_judgements_load(hone_judgements **out, const char *path,
@@ -76,14 +83,22 @@ HONE_API int hone_judgements_load(hone_judgements **out, const char *path,
  * so the numbers of items and annotators, stay. */
 HONE_API int hone_judgements_filter(hone_judgements **out, const hone_judgements *j,
                                     const bool *keep, hone_error *err);
+/* The same rows with these weights [count] (in the order of the columns), finite
+ * and at least 0. */
+HONE_API int hone_judgements_weigh(hone_judgements **out, const hone_judgements *j,
+                                   const double *weights, hone_error *err);
 /* A pair table from rankings: each ranking of n options becomes its n(n-1)/2
- * comparisons, of weight 2/n each (so that a ranking counts n - 1). */
+ * comparisons, of weight 2/n each (so that a ranking counts n - 1); left is the
+ * option with the smaller number. */
 HONE_API int hone_judgements_pairs(hone_judgements **out, const hone_judgements *j,
                                    hone_error *err);
 /* Order of labels for ordinal values (default: numeric order where all are
  * numbers, else by name). Every label in use must be there. */
 HONE_API int hone_judgements_set_labels(hone_judgements *j, const char *const *labels,
                                         size_t count, hone_error *err);
+/* Numbers that interval and ratio values are limited to. */
+HONE_API int hone_judgements_set_range(hone_judgements *j, double low, double high,
+                                       hone_error *err);
 /* Attributes of an item or an annotator that has judgements: a JSON object,
  * referenced. */
 HONE_API int hone_judgements_describe_item(hone_judgements *j, const char *item,
@@ -108,8 +123,9 @@ HONE_API const hone_json *hone_judgements_annotator_attributes(const hone_judgem
                                                                size_t annotator);
 
 /* Columns, [count] each, sorted by item, then as added. labels: index of the
- * label (nominal, ordinal), else -1. values: the number (interval, ratio), or
- * the label's index. weights, times and orders are NULL where no row had one;
+ * label (nominal, ordinal, pair, region), else -1. values: the number (interval,
+ * ratio), the strength (pair), how many options (ranking), or the label's index.
+ * weights, times and orders are NULL where no row had one;
  * a row without has 1, NaN and 0. */
 HONE_API const int32_t *hone_judgements_item(const hone_judgements *j);
 HONE_API const int32_t *hone_judgements_annotator(const hone_judgements *j);
@@ -132,7 +148,8 @@ HONE_API size_t hone_judgements_ranking(const hone_judgements *j, size_t i,
                                         const int32_t **options, const int32_t **ranks);
 /* Numbers of row i of a region table: 2 or 4. */
 HONE_API size_t hone_judgements_region(const hone_judgements *j, size_t i, const double **numbers);
-/* Intersection over union of two regions of the same kind, 0 to 1. */
+/* Intersection over union of two regions of the same kind, 0 to 1; of empty ones
+ * 1 where they are equal. */
 HONE_API double hone_region_iou(const double *a, const double *b, size_t count);
 
 #endif
