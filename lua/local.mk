@@ -3,6 +3,7 @@ luadatadir = $(datadir)/hone
 nobase_dist_luadata_DATA =
 nobase_dist_luadata_DATA += lua/hone/answers.lua
 nobase_dist_luadata_DATA += lua/hone/args.lua
+nobase_dist_luadata_DATA += lua/hone/batch.lua
 nobase_dist_luadata_DATA += lua/hone/batches.lua
 nobase_dist_luadata_DATA += lua/hone/checkpoint.lua
 nobase_dist_luadata_DATA += lua/hone/command/arguments.lua

@@ -6,12 +6,15 @@ local hone = require "hone"
 local source = os.getenv "HONE_SOURCE"
 
 -- What docs and examples name: a model of no use, and rows.
-hone.model.new({ model_type = "llama", hidden_size = 32, num_hidden_layers = 2, num_attention_heads = 4,
-                 intermediate_size = 48, vocab_size = 258, max_position_embeddings = 256 }, { seed = 1 })
+hone.model.new({ model_type = "llama", hidden_size = 32, num_hidden_layers = 2,
+  num_attention_heads = 4,
+                 intermediate_size = 48, vocab_size = 258, max_position_embeddings = 256 },
+                   { seed = 1 })
   :set_tokenizer(hone.tokenizer.byte {}):save("models/tiny")
 hone.json.write("rows.json", (function()
   local rows = {}
-  for i = 1, 60 do rows[i] = { prompt = ("%d+1="):format(i), completion = ("%d, I think"):format(i + 1) } end
+  for i = 1, 60 do rows[i] = { prompt = ("%d+1="):format(i),
+    completion = ("%d, I think"):format(i + 1) } end
   return rows
 end)())
 os.execute "mkdir -p data"
@@ -36,19 +39,23 @@ test("every_piece_of_lua_in_docs_runs", function()
 end)
 
 test("examples_sft_learns_and_saves", function()
-  local out = runs(source .. "/examples/sft.lua model=models/tiny data=data/sums.jsonl epochs=1 tokens=128")
+  local out = runs(source ..
+    "/examples/sft.lua model=models/tiny data=data/sums.jsonl epochs=1 tokens=128")
   assert(out:find("^test: loss %d"), out)
   assert(hone.model.load("out/assistant").strategy.name == "lora")
 end)
 
 test("examples_metric_compares_two_settings", function()
-  local out = runs(source .. "/examples/metric.lua model=models/tiny data=data/sums.jsonl prompts=3 max_tokens=8")
+  local out = runs(source ..
+    "/examples/metric.lua model=models/tiny data=data/sums.jsonl prompts=3 max_tokens=8")
   assert(out:find("temperature 0.8\n  fresh +mean"), out)
 end)
 
 test("examples_agreement_measures_labels", function()
-  s.write("labels.csv", "question,worker,label\nq1,ann,yes\nq1,bob,yes\nq2,ann,no\nq2,bob,yes\nq3,ann,no\nq3,bob,no\n")
-  local out = runs(source .. "/examples/agreement.lua data=labels.csv item=question annotator=worker value=label")
+  s.write("labels.csv",
+    "question,worker,label\nq1,ann,yes\nq1,bob,yes\nq2,ann,no\nq2,bob,yes\nq3,ann,no\nq3,bob,no\n")
+  local out = runs(source ..
+    "/examples/agreement.lua data=labels.csv item=question annotator=worker value=label")
   assert(out:find("judgements (6 of 3 items by 2 annotators)", 1, true), out)
 end)
 

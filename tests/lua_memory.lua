@@ -10,7 +10,8 @@ local config = { model_type = "llama", hidden_size = 16, num_hidden_layers = 1,
                  num_attention_heads = 2, intermediate_size = 16, vocab_size = 258,
                  max_position_embeddings = 64 }
 local model = hone.model.new(config):set_tokenizer(hone.tokenizer.byte {})
-local data = hone.data.new { { prompt = "a", completion = "bc" }, { prompt = "d", completion = "e" } }
+local data = hone.data.new { { prompt = "a", completion = "bc" }, { prompt = "d",
+  completion = "e" } }
 local samples = hone.samples { { prompt = "a", response = "b" } }
 local loud = hone.metric.define { name = "loud", score = function(x) return #x.response end }
 local a, b = T { 1, 2, 3 }, T { 4, 5, 6 }

@@ -38,7 +38,8 @@ test("options_of_a_lua_metric_are_checked_like_those_of_any_plugin", function()
                 { "mode", "choice", default = "full", choices = { "full", "half" }, doc = "how" } },
     score_batch = function(all, o)
       local out = {}
-      for i = 1, #all do out[i] = o.factor * #all[i].response * (o.mode == "half" and 0.5 or 1) + #o.words end
+      for i = 1, #all do out[i] = o.factor * #all[i].response * (o.mode == "half" and 0.5
+        or 1) + #o.words end
       return out
     end,
   }
@@ -53,7 +54,8 @@ test("a_definition_without_name_or_score_is_refused", function()
   s.golden("lua-define-name", fails(hone.metric.define, { score = print }))
   s.golden("lua-define-score", fails(hone.metric.define, { name = "x" }))
   s.golden("lua-define-key", fails(hone.metric.define, { name = "x", scores = print }))
-  s.golden("lua-define-type", fails(hone.metric.define, { name = "x", score = print, options = { { "a", "float" } } }))
+  s.golden("lua-define-type", fails(hone.metric.define, { name = "x", score = print,
+    options = { { "a", "float" } } }))
   s.golden("lua-define-bad-name", fails(hone.metric.define, { name = "Bad Name", score = print }))
 end)
 
@@ -75,14 +77,17 @@ test("a_lua_file_in_the_plugin_folder_is_a_plugin", function()
     }]])
   s.write("plugins/metric/wrong.lua", "return 3")
   s.write("plugins/metric/broken.lua", "return (")
-  s.write("plugins/metric/other.lua", [[return require("hone").metric.define { name = "another", score = print }]])
+  s.write("plugins/metric/other.lua", [[return require("hone").metric.define { name = "another",
+    score = print }]])
   s.write("score.lua", [[
     local hone = require "hone"
-    local scores = hone.metric.polite { word = "go" }(hone.samples { { response = "go" }, { response = "x" } })
+    local scores = hone.metric.polite { word = "go" }(hone.samples { { response = "go" },
+      { response = "x" } })
     print(scores[1], scores[2])]])
   local path = "HONE_PLUGIN_PATH=plugins:$HONE_PLUGIN_PATH "
   local function hone_with(arguments)
-    local _, _, status = os.execute(path .. ("'%s/hone' %s >out.txt 2>err.txt"):format(os.getenv "HONE_BUILD", arguments))
+    local _, _, status = os.execute(path ..
+      ("'%s/hone' %s >out.txt 2>err.txt"):format(os.getenv "HONE_BUILD", arguments))
     return s.read "out.txt", s.read "err.txt", status
   end
   local out, err = hone_with "run score.lua"
@@ -107,13 +112,16 @@ test("judgements_from_rows_are_checked_by_quality_plugins", function()
   local rows = {}
   for i = 1, 20 do
     for k, who in ipairs { "ann", "bob" } do
-      rows[#rows + 1] = { question = "q" .. i, worker = who, label = (i + (i == 3 and k or 0)) % 2 == 0 and "yes" or "no" }
+      rows[#rows + 1] = { question = "q" .. i, worker = who, label = (i + (i == 3 and k
+        or 0)) % 2 == 0 and "yes" or "no" }
     end
   end
   local j = hone.judgements(rows, { item = "question", annotator = "worker", value = "label" })
   equal({ #j, j.items, j.annotators, j.level }, { 40, 20, 2, "nominal" })
   local found = hone.quality.agreement {}:check(j)
   assert(type(found) == "table" and next(found))
-  s.golden("lua-judgements-column", fails(hone.judgements, rows, { item = "questions", annotator = "worker", value = "label" }))
-  s.golden("lua-judgements-kind", fails(hone.metric.length {}.score, hone.quality.agreement {}, samples))
+  s.golden("lua-judgements-column", fails(hone.judgements, rows, { item = "questions",
+    annotator = "worker", value = "label" }))
+  s.golden("lua-judgements-kind", fails(hone.metric.length {}.score, hone.quality.agreement {},
+    samples))
 end)

@@ -8,14 +8,16 @@ local json = hone.json
 local update = require "hone.update"
 
 -- What these tests learn: a byte tokenizer on a tiny model, and rows made here.
-local config = { model_type = "llama", hidden_size = 32, num_hidden_layers = 2, num_attention_heads = 4,
+local config = { model_type = "llama", hidden_size = 32, num_hidden_layers = 2,
+  num_attention_heads = 4,
                  intermediate_size = 48, vocab_size = 258, max_position_embeddings = 128,
                  rms_norm_eps = 1e-5, tie_word_embeddings = true }
 
 local function rows(n)
   local out = {}
   for i = 1, n do
-    out[i] = { prompt = ("%d+%d="):format(i, i % 7), completion = ("%d"):format(i + i % 7), number = i }
+    out[i] = { prompt = ("%d+%d="):format(i, i % 7), completion = ("%d"):format(i + i % 7),
+      number = i }
   end
   return out
 end
@@ -40,9 +42,9 @@ test("ten_steps_equal_those_of_pytorch_in_one_batch_or_two", function()
     local model = hone.model.load(s.file "parity/models/llama"):attach(hone.strategy.full {})
     local optimizer = hone.optimizer.adamw { lr = expected.lr, weight_decay = expected.weight_decay,
                                              decay = "all" }:on(model)
-    local batches = { core.batch_new() }
+    local batches = { hone.batch() }
     for i, ids in ipairs(expected.ids) do
-      batches[i] = batches[i] or (parts == 2 and core.batch_new() or nil);
+      batches[i] = batches[i] or (parts == 2 and hone.batch() or nil);
       (parts == 2 and batches[i] or batches[1]):add(ids)
     end
     local group = group_of(batches)
@@ -62,10 +64,14 @@ end)
 
 test("a_run_learns_keeps_the_best_weights_and_tells_its_story", function()
   local model = new_model()
-  local parts = hone.data.new(rows(120), "sums"):clean {}:split { train = 0.8, validation = 0.1, test = 0.1, seed = 1 }
-  local run = hone.sft { model = model, data = parts, epochs = 4, batch = { tokens = 256 }, name = "story",
-                         optimizer = hone.optimizer.adamw { lr = 1e-2 }, eval = { every = 3, samples = 2, max_tokens = 8,
-                         metrics = { hone.metric.length {}, hone.metric.exact_match { column = "completion" } } } }
+  local parts = hone.data.new(rows(120), "sums"):clean {}:split { train = 0.8, validation = 0.1,
+    test = 0.1, seed = 1 }
+  local run = hone.sft { model = model, data = parts, epochs = 4, batch = { tokens = 256 },
+    name = "story",
+                         optimizer = hone.optimizer.adamw { lr = 1e-2 }, eval = { every = 3,
+                           samples = 2, max_tokens = 8,
+                         metrics = { hone.metric.length {},
+                           hone.metric.exact_match { column = "completion" } } } }
   local history, watched = run:history(), {}
   for _, line in ipairs(history) do watched[#watched + 1] = line.validation_loss end
   assert(watched[#watched] < watched[1] - 0.5, "nothing was learned")
@@ -74,14 +80,17 @@ test("a_run_learns_keeps_the_best_weights_and_tells_its_story", function()
   local result = run:test()
   assert(tostring(result):find("^test: loss %d"), tostring(result))
   local record = json.read "runs/story/run.json"
-  equal({ record.status, record.test.loss, record.weights }, { "finished", result.loss, model:hash() })
+  equal({ record.status, record.test.loss, record.weights }, { "finished", result.loss,
+    model:hash() })
   local page = s.read "runs/story/report.html"
-  assert(not page:find("<script", 1, true) and not page:find("http://[^w]"), "the page is not self-contained")
+  assert(not page:find("<script", 1, true) and not page:find("http://[^w]"),
+    "the page is not self-contained")
   for _, word in ipairs { "<svg", "validation", "Answers", "exact_match", "sums", "</html>" } do
     assert(page:find(word, 1, true), word)
   end
   local open = {}
-  for slash, name, rest in page:gsub("<!DOCTYPE[^>]*>", ""):gsub("<style>.-</style>", ""):gmatch("<(/?)(%w+)([^>]*)>") do
+  for slash, name, rest in page:gsub("<!DOCTYPE[^>]*>", ""):gsub("<style>.-</style>",
+    ""):gmatch("<(/?)(%w+)([^>]*)>") do
     if slash == "/" then
       equal(table.remove(open), name)
     elseif rest:sub(-1) ~= "/" and not ({ meta = 1, br = 1 })[name] then
@@ -92,8 +101,10 @@ test("a_run_learns_keeps_the_best_weights_and_tells_its_story", function()
 end)
 
 test("html_in_answers_and_names_is_escaped", function()
-  local data = hone.data.new({ { prompt = "<b>&", completion = "</b>\"'" }, { prompt = "x", completion = "y" } }, "<i>data")
-  hone.sft { model = new_model(), data = data, steps = 1, name = "escape", eval = { max_tokens = 4 } }
+  local data = hone.data.new({ { prompt = "<b>&", completion = "</b>\"'" }, { prompt = "x",
+    completion = "y" } }, "<i>data")
+  hone.sft { model = new_model(), data = data, steps = 1, name = "escape",
+    eval = { max_tokens = 4 } }
   local page = s.read "runs/escape/report.html"
   assert(page:find("&lt;b&gt;&amp;", 1, true) and page:find("&lt;/b&gt;&quot;&#39;", 1, true))
   assert(not page:find("<b>", 1, true) and not page:find("<i>", 1, true))
@@ -117,7 +128,8 @@ test("a_loss_that_is_no_number_names_step_and_samples_and_keeps_the_checkpoint",
     end
     return 1
   end
-  local said = fails(hone.sft, { model = model, data = data, steps = 9, batch = { tokens = 64 }, name = "nan",
+  local said = fails(hone.sft, { model = model, data = data, steps = 9, batch = { tokens = 64 },
+    name = "nan",
                                  schedule = poison, eval = { every = 1, samples = 0 } })
   s.golden("lua-sft-nan", said)
   assert(hone.json.read("runs/nan/checkpoints/step-00000003/state.json").step == 3)
@@ -135,8 +147,10 @@ local script = [[
   local stop = tonumber((io.open("stop") or io.tmpfile()):read "a")
   local run = hone.sft {
     model = model, data = parts, epochs = 3, seed = 11, batch = { tokens = 48, accumulate = 2 },
-    strategy = args.strategy == "lora" and hone.strategy.lora { rank = 2, dropout = 0.25 } or hone.strategy.full {},
-    optimizer = hone.optimizer.adamw { lr = 1e-2 }, eval = { every = 4, samples = 1, max_tokens = 4 },
+    strategy = args.strategy == "lora" and hone.strategy.lora { rank = 2, dropout = 0.25 }
+      or hone.strategy.full {},
+    optimizer = hone.optimizer.adamw { lr = 1e-2 }, eval = { every = 4, samples = 1,
+      max_tokens = 4 },
     schedule = function(step, steps)
       if step == stop then
         if args.kill == 1 then os.exit(9) end
@@ -148,7 +162,8 @@ local script = [[
   print(model:hash(), run.state.step, run.state.best.step, run.state.best.loss)]]
 
 for _, how in ipairs { "full", "lora" } do
-  test(("a_%s_run_that_stopped_and_went_on_has_the_bits_of_one_that_did_not"):format(how), function()
+  test(("a_%s_run_that_stopped_and_went_on_has_the_bits_of_one_that_did_not"):format(how),
+    function()
     s.write("script.lua", script)
     s.write("config.json", json.encode(config))
     s.write("rows.json", json.encode(rows(60)))
@@ -201,7 +216,8 @@ end)
 test("northstar_script_runs_as_it_stands", function()
   local path = s.data "../northstar/1_sft.lua"
   if not io.open(path) then s.skip "no northstar folder" end
-  local out, err, status = s.hone(("run %s model=%s data=%s epochs=1"):format(path, s.data "models/stories260k",
+  local out, err, status = s.hone(("run %s model=%s data=%s epochs=1"):format(path,
+    s.data "models/stories260k",
                                    s.data "instructions/self_instruct_seeds.jsonl"))
   equal({ status, status == 0 and "" or err }, { 0, "" })
   assert(out:find("^test: loss %d"), out)

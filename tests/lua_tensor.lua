@@ -102,14 +102,15 @@ end)
 test("any_function_of_logits_has_the_gradient_of_the_built_in_loss", function()
   local function run(loss)
     local model = hone.model.load(s.file "parity/models/llama"):attach(hone.strategy.full {})
-    local batch = require("hone.core").batch_new():add({ 26, 3, 45, 51, 48 })
+    local batch = hone.batch():add({ 26, 3, 45, 51, 48 })
     return hone.step(function()
       local value = loss(model, model:hidden(batch), batch)
       value:backward()
       return value:item(), model:trainables()[1].value:grad():values()
     end)
   end
-  local one, expected = run(function(model, hidden, batch) return (model:cross_entropy(hidden, batch)) end)
+  local one, expected = run(function(model, hidden, batch) return (model:cross_entropy(hidden,
+    batch)) end)
   local targets = { 3, 45, 51, 48 }
   local two, seen = run(function(model, hidden)
     return -model:over_logits(hidden, function(logits, first)

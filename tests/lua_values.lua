@@ -32,7 +32,8 @@ end)
 test("plugin_options_are_checked_at_the_callers_line", function()
   local line = debug.getinfo(1, "l").currentline + 1
   local said = fails(function() hone.optimizer.adamw { lrr = 1 } end)
-  assert(said:find("lua_values.lua:" .. line .. ": optimizer/adamw: unknown option 'lrr' (did you mean 'lr'?)", 1, true), said)
+  assert(said:find("lua_values.lua:" .. line ..
+    ": optimizer/adamw: unknown option 'lrr' (did you mean 'lr'?)", 1, true), said)
   s.golden("lua-option-range", fails(function() hone.optimizer.adamw { lr = -1 } end))
   s.golden("lua-option-type", fails(function() hone.optimizer.adamw { lr = "fast" } end))
   s.golden("lua-option-table", fails(function() hone.optimizer.adamw(3) end))
@@ -45,13 +46,18 @@ test("library_options_are_checked_at_the_callers_line", function()
   local model = hone.model.load(s.file "parity/models/llama")
   s.golden("lua-sft-missing", fails(hone.sft, { model = model }))
   s.golden("lua-sft-unknown", fails(hone.sft, { model = model, epoch = 3 }))
-  s.golden("lua-sft-range", fails(hone.sft, { model = model, data = hone.data.new { { text = "x" } }, epochs = 0 }))
-  s.golden("lua-sft-nested", fails(hone.sft, { model = model, data = hone.data.new { { text = "x" } }, batch = { token = 1 } }))
-  s.golden("lua-sft-plugin", fails(hone.sft, { model = model, data = hone.data.new { { text = "x" } }, optimizer = hone.strategy.full {} }))
+  s.golden("lua-sft-range", fails(hone.sft, { model = model,
+    data = hone.data.new { { text = "x" } }, epochs = 0 }))
+  s.golden("lua-sft-nested", fails(hone.sft, { model = model,
+    data = hone.data.new { { text = "x" } }, batch = { token = 1 } }))
+  s.golden("lua-sft-plugin", fails(hone.sft, { model = model,
+    data = hone.data.new { { text = "x" } }, optimizer = hone.strategy.full {} }))
   s.golden("lua-sft-model", fails(hone.sft, { model = "models/x" }))
   s.golden("lua-schedule-unknown", fails(function() return hone.schedule.cosin {} end))
-  s.golden("lua-generate-choice", fails(model.generate, model, { prompt = { 1 }, template = "chatlm" }))
-  s.golden("lua-split", fails(function() return hone.data.new({ { text = "x" } }):split { train = 2 } end))
+  s.golden("lua-generate-choice", fails(model.generate, model, { prompt = { 1 },
+    template = "chatlm" }))
+  s.golden("lua-split",
+    fails(function() return hone.data.new({ { text = "x" } }):split { train = 2 } end))
   s.golden("lua-model-missing", fails(hone.model.load, "no/such/folder"))
 end)
 

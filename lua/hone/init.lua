@@ -13,6 +13,7 @@ local hone = { version = core.version, null = core.null, json = core.json }
 -- Names of modules, and what of them the name stands for.
 local modules = {
   args       = { "hone.args", "parse" },
+  batch      = { "hone.batch" },
   data       = { "hone.data" },
   judgements = { "hone.judgements" },
   model      = { "hone.model" },

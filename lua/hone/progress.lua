@@ -25,12 +25,13 @@ end
 
 --- `done` of the total is done; `said` is shown beside it.
 function methods:update(done, said)
+  local now = core.system.clock()
   if self.terminal then
+    if done < self.total and now - self.last < 0.1 then return end
     bar(self, done, said)
-    self.shown = true
+    self.shown, self.last = true, now
     return
   end
-  local now = core.system.clock()
   local share = done * 10 // math.max(1, self.total)
   if done == self.total or (share > self.share and now - self.last >= 5) then
     self.share, self.last = share, now

@@ -45,12 +45,13 @@ local function summary(record)
     if is(value) then rows[#rows + 1] = row("td", name, escape(value)) end
   end
   add("status", record.status .. (is(record.problem) and ": " .. record.problem or ""))
-  add("test", is(record.test) and loss_text(record.test) or nil)
+  add("test", record.test and loss_text(record.test))
   if is(record.best) then
     add("best validation loss", ("%s at step %d of %d%s"):format(text.number(record.best.loss),
       record.best.step, record.steps, record.stopped == true and ", stopped early" or ""))
   end
-  add("model", record.options and record.options.model)
+  add("model", record.options.model.folder or "new")
+  add("weights, SHA-256", record.weights)
   if record.parameters then
     add("parameters", ("%s, %s of them trained"):format(text.integer(record.parameters),
                                                         text.integer(record.trained)))

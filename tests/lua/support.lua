@@ -96,7 +96,8 @@ end
 
 --- Run the program: its output, its errors, its status.
 function support.hone(arguments)
-  local command = ("'%s/hone' %s >out.txt 2>err.txt </dev/null"):format(os.getenv "HONE_BUILD", arguments)
+  local command = ("'%s/hone' %s >out.txt 2>err.txt </dev/null"):format(os.getenv "HONE_BUILD",
+    arguments)
   local _, _, status = os.execute(command)
   return support.read("out.txt"), support.read("err.txt"), status
 end
