@@ -480,6 +480,7 @@ END_TEST
 /* Everything once, with the nth allocation failing. */
 static int everything(const char *folder)
 {
+    static const char plain[] = "Plain <|im_start|>word, \xc3\xa9\xcc\xa3 12345";
     hone_instance *t = NULL;
     hone_ids ids = {0};
     hone_text text = {0};
@@ -487,8 +488,8 @@ static int everything(const char *folder)
     int code = hone_tokenizer_load(&t, context, folder, &err);
 
     if (code == HONE_OK)
-        code = hone_tokenizer_encode(t, "Plain <|im_start|>word, \xc3\xa9\xcc\xa3 12345", 37,
-                                     HONE_ENCODE_SPECIAL | HONE_ENCODE_BOS, &ids, &err);
+        code = hone_tokenizer_encode(t, plain, strlen(plain), HONE_ENCODE_SPECIAL | HONE_ENCODE_BOS,
+                                     &ids, &err);
     if (code == HONE_OK)
         code = hone_tokenizer_decode(t, ids.items, ids.count, false, &text, &err);
     if (code == HONE_OK)
