@@ -30,6 +30,7 @@ typedef struct generate_answer {
 typedef struct generate {
     hone_model *model;
     hone_instance *tokenizer;  /* NULL: none */
+    int64_t known;             /* ids with a text: vocabularies are padded beyond their tokenizer */
     const hone_prompt *prompts;
     hone_generate_options options;
     hone_token_fn *fn;
@@ -248,7 +249,7 @@ static int generate_judge(generate *g, size_t job, int32_t token, hone_error *er
 
     if (generate_ends(g, token))
         a->finish = "stop";
-    else if (a->stream)
+    else if (a->stream && token < g->known)
         code = hone_stream_push(a->stream, token, &a->text, err);
     if (!code && !a->finish && generate_stops(g, a, before)) {
         a->finish = "stop";
@@ -457,6 +458,7 @@ int hone_generate(hone_samples **out, hone_model *model, const hone_prompt *prom
     int code;
 
     *out = NULL;
+    g.known = g.tokenizer ? hone_tokenizer_vocab(g.tokenizer) : 0;
     if ((code = generate_open(&g, count, err)) || (g.jobs && (code = generate_run(&g, err))) ||
         (code = hone_samples_new(&samples, err)) || (code = generate_collect(&g, samples, err)))
         goto out;

@@ -72,6 +72,29 @@ START_TEST(greedy_follows_the_largest_logit_to_the_end_of_the_text)
 }
 END_TEST
 
+START_TEST(ids_beyond_the_tokenizer_have_no_text)
+{
+    hone_model *model = toy_model(context, &(toy_options){ 0 });
+    hone_generate_options options = hone_generate_defaults();
+    hone_instance *bytes;
+    hone_samples *samples;
+    hone_error err;
+
+    ck_ok(hone_instance_new(&bytes, context, "tokenizer", "byte", NULL, &err));
+    ck_assert_int_le(hone_tokenizer_vocab(bytes), TOY_SPACE_B);
+    ck_ok(hone_model_set_tokenizer(model, bytes, &err));
+    toy_logits(model, 'a')[TOY_SPACE_B] = 9;
+    toy_logits(model, TOY_SPACE_B)['c'] = 9;
+    options.max_tokens = 2;
+    samples = generate(model, "a", &options);
+    ck_assert_int_eq(hone_samples_at(samples, 0)->response_tokens, 2);
+    ck_assert_str_eq(hone_sample_response(samples, 0), "c");
+    hone_samples_free(samples);
+    hone_instance_free(bytes);
+    hone_model_free(model);
+}
+END_TEST
+
 START_TEST(responses_end_at_their_length_or_at_the_limit_of_the_model)
 {
     hone_model *model = toy_model(context, &(toy_options){ .limit = 4 });
@@ -423,6 +446,7 @@ int main(void)
     tcase_add_checked_fixture(toy, setup, teardown);
     tcase_set_timeout(toy, 120);
     tcase_add_test(toy, greedy_follows_the_largest_logit_to_the_end_of_the_text);
+    tcase_add_test(toy, ids_beyond_the_tokenizer_have_no_text);
     tcase_add_test(toy, responses_end_at_their_length_or_at_the_limit_of_the_model);
     tcase_add_test(toy, stop_texts_are_found_across_tokens_and_kept_out);
     tcase_add_test(toy, the_end_of_the_text_may_be_ignored);

@@ -15,15 +15,15 @@ struct matmul {
 static int matmul_backward(hone_graph *g, hone_node *node)
 {
     const struct matmul *s = node->args;
-    const void *a = hone_tensor_bytes(node->saved[0]), *b = hone_tensor_bytes(node->saved[1]);
+    const void *a = hone_graph_real(g, node->saved[0]), *b = hone_graph_real(g, node->saved[1]);
     const void *dy = hone_tensor_bytes(node->out->grad);
     bool add;
-    hone_tensor *da = hone_node_grad(g, node, 0, &add), *db;
+    hone_tensor *da = a && b ? hone_node_grad(g, node, 0, &add) : NULL, *db;
 
     if (da)
         hone_graph_gemm(g, false, !s->tb, s->m, s->k, s->n, 1, dy, s->n, b, s->tb ? s->k : s->n, add,
                         hone_tensor_data(da), s->k);
-    if (!(db = hone_node_grad(g, node, 1, &add)))
+    if (g->error.code || !(db = hone_node_grad(g, node, 1, &add)))
         return g->error.code;
     if (s->tb)
         hone_graph_gemm(g, true, false, s->n, s->k, s->m, 1, dy, s->n, a, s->k, add,
@@ -40,19 +40,22 @@ hone_tensor *hone_matmul(hone_graph *g, hone_tensor *a, hone_tensor *b, bool b_t
 {
     struct matmul s = { hone_tensor_extent(a, 0), hone_tensor_extent(b, !b_transposed),
                         hone_tensor_extent(a, 1), b_transposed };
+    const void *pa, *pb;
     hone_tensor *y;
     hone_node *node;
     char sa[96], sb[96];
 
-    if (!hone_check_float(g, "matmul", a) || !hone_check_float(g, "matmul", b))
+    if (!a || !b)
         return NULL;
-    if (a->dims != 2 || b->dims != 2 || hone_tensor_extent(b, b_transposed) != s.k)
+    /* Like parameters, operands may be stored in another float dtype. */
+    if (!hone_tensor_is_float(a) || !hone_tensor_is_float(b) || a->dims != 2 || b->dims != 2 || hone_tensor_extent(b, b_transposed) != s.k)
         return hone_graph_fail(g, HONE_EINVAL, "matmul: %s and %s%s", hone_tensor_describe(a, sa),
                                hone_tensor_describe(b, sb), b_transposed ? " transposed" : "");
-    if (!(y = hone_graph_result(g, 2, (int64_t[]){ s.m, s.n })))
+    if (!(y = hone_graph_result(g, 2, (int64_t[]){ s.m, s.n })) || !(pa = hone_graph_real(g, a)) ||
+        !(pb = hone_graph_real(g, b)))
         return NULL;
-    hone_graph_gemm(g, false, s.tb, s.m, s.n, s.k, 1, hone_tensor_bytes(a), s.k,
-                    hone_tensor_bytes(b), s.tb ? s.k : s.n, 0, hone_tensor_data(y), s.n);
+    hone_graph_gemm(g, false, s.tb, s.m, s.n, s.k, 1, pa, s.k, pb, s.tb ? s.k : s.n, 0,
+                    hone_tensor_data(y), s.n);
     if ((node = hone_graph_node(g, &matmul_op, y, (hone_tensor *[]){ a, b }, 2, sizeof s))) {
         *(struct matmul *)node->args = s;
         hone_node_save(node, 0, a);

@@ -75,7 +75,8 @@ HONE_API hone_tensor *hone_log_softmax(hone_graph *g, hone_tensor *a);
 HONE_API hone_tensor *hone_pick(hone_graph *g, hone_tensor *a, const int32_t *index);
 
 /* ---- layers without parameters (those with are in <hone/param.h>) ---- */
-/* a [m, k], b [k, n] (or [n, k] when b_transposed) to [m, n]. */
+/* a [m, k], b [k, n] (or [n, k] when b_transposed) to [m, n]; either may be
+ * stored in another float dtype than the graph's. */
 HONE_API hone_tensor *hone_matmul(hone_graph *g, hone_tensor *a, hone_tensor *b,
                                   bool b_transposed);
 /* silu(gate) * up; equal shapes. Shazeer 2020, arXiv:2002.05202. */
