@@ -373,6 +373,16 @@ END_TEST
 
 /* ---- round trips ---- */
 
+static size_t encoded(uint32_t c, char out[4])
+{
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+    for (size_t i = n; i-- > 1; c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)(n == 1 ? c : 0xf00u >> n | c);
+    return n;
+}
+
 /* Any character, of every length in bytes alike; no surrogates. */
 static size_t random_character(hone_random *r, char out[4])
 {
@@ -381,26 +391,7 @@ static size_t random_character(hone_random *r, char out[4])
     uint64_t kind = hone_random_below(r, 5);
     uint32_t c = from[kind] + (uint32_t)hone_random_below(r, to[kind] - from[kind]);
 
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (char)(0xc0 | c >> 6);
-        out[1] = (char)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (char)(0xe0 | c >> 12);
-        out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | c >> 18);
-    out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (c & 0x3f));
-    return 4;
+    return encoded(c, out);
 }
 
 START_TEST(byte_level_tokenizers_give_back_any_text)

@@ -106,6 +106,21 @@ START_TEST(ranks_need_a_pattern_unless_their_number_is_known)
 }
 END_TEST
 
+START_TEST(a_token_too_long_to_be_parted_everywhere_is_refused)
+{
+    enum { CHARACTERS = 8000 }; /* of base64: 6000 bytes */
+    char *text = hone_alloc(CHARACTERS + 16, 1);
+
+    memset(text, 'A', CHARACTERS);
+    strcpy(text + CHARACTERS, " 0\n");
+    write_text("some.tiktoken", text);
+    make("{\"pattern\":\"gpt2\"}");
+    ck_assert_int_eq(load_with_options(support_folder()), HONE_EUNSUPPORTED);
+    support_golden("tokenizer-ranks-long", err.message);
+    hone_free(text);
+}
+END_TEST
+
 /* ---- SentencePiece ---- */
 
 struct proto {
@@ -539,6 +554,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, ranks_merge_the_lowest_first_and_whole_pieces_at_once);
     tcase_add_test(tests, ranks_need_a_pattern_unless_their_number_is_known);
+    tcase_add_test(tests, a_token_too_long_to_be_parted_everywhere_is_refused);
     tcase_add_test(tests, sentencepiece_models_merge_by_score_and_fall_back_to_bytes);
     tcase_add_test(tests, sentencepiece_models_that_trim_drop_needless_spaces);
     tcase_add_test(tests, a_sentencepiece_model_that_is_cut_short_is_refused);

@@ -26,6 +26,7 @@
 #define BPE_IDS_MAX ((int64_t)1 << 24)      /* tokens in a vocabulary */
 #define BPE_FILE_MAX ((size_t)1 << 30)      /* bytes in a file */
 #define BPE_TEXT_MAX ((size_t)1 << 30)      /* bytes in a text */
+#define BPE_PART_MAX 4096                   /* bytes in a token whose merges are implied */
 
 /* ---- vocab.c: id -> bytes, bytes -> id ---- */
 

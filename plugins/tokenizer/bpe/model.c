@@ -191,6 +191,9 @@ int bpe_model_pairs(struct bpe_model *m, const uint32_t *rank, hone_error *err)
 
         if (rank[id] == UINT32_MAX)
             continue;
+        if (n > BPE_PART_MAX) /* every place to part it is looked up: n^2 */
+            return hone_fail(err, HONE_EUNSUPPORTED, "token %zu has %zu bytes (allowed: %d)", id,
+                             n, BPE_PART_MAX);
         for (size_t at = 1; at < n && code == HONE_OK; at++) {
             int32_t left, right;
 

@@ -10,7 +10,9 @@
  *
  * Neighbours are merged if their text together is a piece, the one of highest
  * score first, the leftmost of these. Characters without a piece become bytes
- * where there are pieces for them. */
+ * where there are pieces for them. The space in front (add_dummy_prefix) is put
+ * before every stretch between special tokens, as the tokenizer.json published
+ * with such models does. */
 #include "bpe.h"
 #include "utf8.h"
 
