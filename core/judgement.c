@@ -510,6 +510,27 @@ const char *hone_judgements_label_name(const hone_judgements *j, size_t label)
     return j->labels.texts[j->count ? (size_t)hone_judgements_order_rows(j)->ranked[label] : label];
 }
 
+int64_t hone_judgements_find_item(const hone_judgements *j, const char *name)
+{
+    return hone_names_find(&j->items, name);
+}
+
+int64_t hone_judgements_find_annotator(const hone_judgements *j, const char *name)
+{
+    return hone_names_find(&j->annotators, name);
+}
+
+int64_t hone_judgements_find_label(const hone_judgements *j, const char *name)
+{
+    int64_t number = hone_names_find(&j->labels, name);
+    return number < 0 || !j->count ? number : hone_judgements_order_rows(j)->ranks[number];
+}
+
+int64_t hone_judgements_find_option(const hone_judgements *j, const char *name)
+{
+    return hone_names_find(&j->options, name);
+}
+
 const hone_json *hone_judgements_item_attributes(const hone_judgements *j, size_t item)
 {
     return item < j->items.count ? j->item_attributes[item] : NULL;

@@ -71,21 +71,28 @@ static int duplicates_fail(const hone_judgements *j, size_t a, size_t b, const u
                      j->annotators.texts[j->rows[a].annotator], j->items.texts[j->rows[a].item]);
 }
 
-/* Rows by item already, as in most files: then only short runs need sorting. */
-static void places_sort(struct place *places, size_t count)
+/* All rows, sorted: into the items' places by counting, then each item's few. NULL:
+ * no memory. */
+static struct place *places_make(const hone_judgements *j)
 {
-    size_t from = 0;
+    struct place *places = hone_alloc(j->count, sizeof *places);
+    size_t *ends = hone_alloc(j->items.count + 1, sizeof *ends), from = 0;
 
-    for (size_t i = 1; i < count; i++)
-        if (places[i].item < places[i - 1].item) {
-            qsort(places, count, sizeof *places, place_compare);
-            return;
-        }
-    for (size_t to = 1; to <= count; to++)
-        if (to == count || places[to].item != places[from].item) {
-            qsort(places + from, to - from, sizeof *places, place_compare);
-            from = to;
-        }
+    if (!places || !ends) {
+        hone_free(places);
+        hone_free(ends);
+        return NULL;
+    }
+    for (size_t r = 0; r < j->count; r++)
+        ends[j->rows[r].item + 1]++;
+    for (size_t i = 1; i <= j->items.count; i++)
+        ends[i] += ends[i - 1];
+    for (size_t r = 0; r < j->count; r++)
+        places[ends[j->rows[r].item]++] = place_of(j, r);
+    for (size_t i = 0; i < j->items.count; from = ends[i++])
+        qsort(places + from, ends[i] - from, sizeof *places, place_compare);
+    hone_free(ends);
+    return places;
 }
 
 int hone_duplicates_resolve(hone_judgements *j, int policy, const uint64_t *lines,
@@ -97,12 +104,9 @@ int hone_duplicates_resolve(hone_judgements *j, int policy, const uint64_t *line
 
     if (policy == DUPLICATES_BOTH || j->level == HONE_REGION || j->count < 2)
         return HONE_OK;
-    places = hone_alloc(j->count, sizeof *places);
+    places = places_make(j);
     if (!places)
         return hone_fail_memory(err, "judgements");
-    for (size_t r = 0; r < j->count; r++)
-        places[r] = place_of(j, r);
-    places_sort(places, j->count);
     for (size_t p = 0, best = 0; p + 1 < j->count; p++) {
         const struct place *a = &places[p], *b = &places[p + 1];
         if (p == 0 || !place_equal(a - 1, a))

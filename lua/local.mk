@@ -52,6 +52,7 @@ lua_bind_core_la_LIBADD = core/libhone.la $(JANSSON_LIBS)
 lua_bind_core_la_SOURCES =
 lua_bind_core_la_SOURCES += lua/bind/batch.c
 lua_bind_core_la_SOURCES += lua/bind/bind.h
+lua_bind_core_la_SOURCES += lua/bind/consensus.c
 lua_bind_core_la_SOURCES += lua/bind/context.c
 lua_bind_core_la_SOURCES += lua/bind/core.c
 lua_bind_core_la_SOURCES += lua/bind/data.c

@@ -118,6 +118,11 @@ HONE_API size_t hone_judgements_labels(const hone_judgements *j);
 HONE_API const char *hone_judgements_item_name(const hone_judgements *j, size_t item);
 HONE_API const char *hone_judgements_annotator_name(const hone_judgements *j, size_t annotator);
 HONE_API const char *hone_judgements_label_name(const hone_judgements *j, size_t label);
+/* The number of a name; -1 where there is none. */
+HONE_API int64_t hone_judgements_find_item(const hone_judgements *j, const char *name);
+HONE_API int64_t hone_judgements_find_annotator(const hone_judgements *j, const char *name);
+HONE_API int64_t hone_judgements_find_label(const hone_judgements *j, const char *name);
+HONE_API int64_t hone_judgements_find_option(const hone_judgements *j, const char *name);
 HONE_API const hone_json *hone_judgements_item_attributes(const hone_judgements *j, size_t item);
 HONE_API const hone_json *hone_judgements_annotator_attributes(const hone_judgements *j,
                                                                size_t annotator);

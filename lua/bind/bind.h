@@ -112,7 +112,7 @@ const char *bind_field_string(lua_State *L, int table, const char *key, const ch
 /* ---- by noun ---- */
 
 extern const bind_class bind_model_class, bind_data_class, bind_examples_class, bind_batch_class;
-extern const bind_class bind_samples_class, bind_ids_class;
+extern const bind_class bind_samples_class, bind_ids_class, bind_judgement_class;
 
 /* A tensor argument; raises when its step is over. */
 hone_tensor *bind_tensor_check(lua_State *L, int arg);
@@ -168,6 +168,7 @@ void bind_open_generate(lua_State *L);
 void bind_open_sample(lua_State *L);
 void bind_open_metric(lua_State *L);
 void bind_open_judgement(lua_State *L);
+void bind_open_consensus(lua_State *L);
 void bind_open_optimizer(lua_State *L);
 void bind_open_safetensors(lua_State *L);
 void bind_open_random(lua_State *L);
