@@ -26,7 +26,7 @@ static void try_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double a
 
 START_TEST(products_agree_in_every_shape)
 {
-    static const int64_t extents[] = { 0, 1, 2, 7, 16, 17, 65, 200 };
+    static const int64_t extents[] = { 0, 1, 2, 7, 17, 65, 130 };
     if (!use_table(_i))
         return;
     for (int64_t m = 0; m < COUNT(extents); m++)
@@ -45,6 +45,33 @@ START_TEST(long_products_agree)
     for (int64_t m = 1; m < 40; m = 2 * m + 1)
         for (int t = 0; t < 4; t++)
             try_gemm(t & 1, t & 2, m, 70, 3000, 1, m % 2);
+}
+END_TEST
+
+START_TEST(a_row_among_few_does_not_depend_on_how_many)
+{
+    static const int64_t shapes[][2] = { { 64, 64 }, { 97, 288 }, { 288, 768 }, { 500, 2048 } };
+    if (!use_table(_i))
+        return;
+    for (int64_t s = 0; s < COUNT(shapes); s++)
+        for (int tb = 0; tb < 2; tb++) {
+            int64_t n = shapes[s][0], k = shapes[s][1], ldb = tb ? k : n;
+            twin a = twin_random(HONE_GEMM_FEW * k, 1), b = twin_random(n * k, 1);
+            twin one = twin_fill(n, NAN), few = twin_fill(HONE_GEMM_FEW * n, NAN);
+            for (int64_t m = 1; m <= HONE_GEMM_FEW; m++) {
+                fast->gemm(false, tb, m, n, k, 1, a.f, k, b.f, ldb, 0, few.f, n);
+                for (int64_t r = 0; r < m; r++) {
+                    fast->gemm(false, tb, 1, n, k, 1, a.f + r * k, k, b.f, ldb, 0, one.f, n);
+                    ck_assert_msg(!memcmp(one.f, few.f + r * n, (size_t)n * sizeof *one.f),
+                                  "%s: row %lld of %lld, n %lld, k %lld", fast->name, (long long)r,
+                                  (long long)m, (long long)n, (long long)k);
+                }
+            }
+            twin_free(&a);
+            twin_free(&b);
+            twin_free(&one);
+            twin_free(&few);
+        }
 }
 END_TEST
 
@@ -382,6 +409,7 @@ int main(void)
     tcase_set_timeout(tcase, 300);
     add_tests(tcase, products_agree_in_every_shape);
     add_tests(tcase, long_products_agree);
+    add_tests(tcase, a_row_among_few_does_not_depend_on_how_many);
     add_tests(tcase, norms_and_their_gradients_agree);
     add_tests(tcase, softmax_and_log_softmax_agree_also_in_place);
     add_tests(tcase, a_row_with_nan_stays_nan);

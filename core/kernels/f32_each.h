@@ -273,7 +273,7 @@ static void f32_clamp_grad(int64_t n, double low, double high, const void *xv, c
 {
     const float *x = xv, *dy = dyv, l = (float)low, h = (float)high;
     float *dx = dxv;
-    F32_PUT(n, add, dx, ((l <= x[i]) & (x[i] <= h) ? dy[i] : 0.0f));
+    F32_PUT(n, add, dx, (((l <= x[i]) & (x[i] <= h)) ? dy[i] : 0.0f));
 }
 
 /* Exponents other than these go through pow. */

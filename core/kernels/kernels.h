@@ -20,12 +20,15 @@ typedef enum hone_binary {
     HONE_BIN_COUNT
 } hone_binary;
 
+#define HONE_GEMM_FEW 8
+
 typedef struct hone_kernels {
     const char *name;
     hone_dtype dtype;
 
     /* c [m, n] = alpha * op(a) op(b) + beta * c; op(a) is [m, k], op(b) [k, n];
-     * lda, ldb, ldc: elements between rows as stored. beta 0: c is not read. */
+     * lda, ldb, ldc: elements between rows as stored. beta 0: c is not read. With at most
+     * HONE_GEMM_FEW rows and a not transposed, a row of c does not depend on m. */
     void (*gemm)(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a,
                  int64_t lda, const void *b, int64_t ldb, double beta, void *c, int64_t ldc);
 
@@ -99,7 +102,8 @@ typedef struct hone_kernels {
                               double cap, const int64_t *low, const int64_t *high, void *lse,
                               bool known);
     /* ds = p * (dp - delta[r]) * scale, times 1 - (capped/cap)^2 where cap > 0, in place of dp.
-     * `raw` [rows, cols] holds the scores before scale; only read when cap > 0. */
+     * `raw` [rows, cols] holds the scores before scale; only read when cap > 0. All three
+     * have row stride ld. */
     void (*attention_grad)(int64_t rows, int64_t cols, const void *p, void *dp, int64_t ld,
                            double scale, double cap, const void *raw, const void *delta);
 
