@@ -4,7 +4,7 @@
 -- The base model (quickstart/pretrain.lua) has read a mail-order shop's messages and replies, but no form. It is
 -- fine-tuned on 960 messages with forms, validated on 120, and tested on 120 that it has never seen.
 local hone = require "hone"
-local args = hone.args { epochs = 6, lr = 2e-3, rank = 16, seed = 7 }
+local args = hone.args { epochs = 4, lr = 2e-3, rank = 16, seed = 7 }
 local folder = arg[0]:match("^.*/") or ""
 
 local model = hone.model.load(folder .. "quickstart/base")
