@@ -312,22 +312,46 @@ static void f32_power_grad(int64_t n, double p, const void *xv, const void *dyv,
     }
 }
 
+/* words[j][i] = word j of hone_random_block(seed, stream, n + i): Philox4x32-10 as in
+ * core/random.c, written so that many blocks are computed at once. */
+static void f32_random_blocks(uint64_t seed, uint64_t stream, uint64_t n, int64_t count,
+                              uint32_t words[4][F32_BLOCK / 4 + 1])
+{
+    F32_EACH(count) {
+        uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+        uint32_t c0 = (uint32_t)(n + (uint64_t)i), c1 = (uint32_t)((n + (uint64_t)i) >> 32);
+        uint32_t c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
+        for (int round = 0; round < 10; round++) {
+            uint64_t p = UINT64_C(0xD2511F53) * c0, q = UINT64_C(0xCD9E8D57) * c2;
+            c0 = (uint32_t)(q >> 32) ^ c1 ^ k0;
+            c1 = (uint32_t)q;
+            c2 = (uint32_t)(p >> 32) ^ c3 ^ k1;
+            c3 = (uint32_t)p;
+            k0 += 0x9E3779B9;
+            k1 += 0xBB67AE85;
+        }
+        words[0][i] = c0;
+        words[1][i] = c1;
+        words[2][i] = c2;
+        words[3][i] = c3;
+    }
+}
+
 static void f32_dropout(int64_t n, double p, uint64_t seed, uint64_t stream, int64_t first,
                         const void *xv, void *yv, bool add)
 {
     const float *x = xv, scale = p < 1 ? (float)(1 / (1 - p)) : 0;
-    float *y = yv, keep[F32_BLOCK + 8];
-    double drop = p * 0x1p32;
+    float *y = yv, factors[F32_BLOCK + 4];
+    uint32_t words[4][F32_BLOCK / 4 + 1];
+    int64_t above = (int64_t)ceil(p * 0x1p32) - 1; /* words above it are kept */
     for (int64_t from = 0; from < n; from += F32_BLOCK, x += F32_BLOCK, y += F32_BLOCK) {
         int64_t m = f32_block(n, from);
         uint64_t at = (uint64_t)(first + from), skip = at % 4;
-        for (int64_t i = 0; i < (int64_t)skip + m; i += 4) {
-            uint32_t words[4];
-            hone_random_block(seed, stream, (at - skip + (uint64_t)i) / 4, words);
-            for (int j = 0; j < 4; j++)
-                keep[i + j] = words[j] >= drop ? 1.0f : 0.0f;
-        }
-        const float *kept = keep + skip;
+        int64_t blocks = (m + (int64_t)skip + 3) / 4;
+        f32_random_blocks(seed, stream, at / 4, blocks, words);
+        for (int j = 0; j < 4; j++)
+            F32_EACH(blocks) factors[4 * i + j] = words[j][i] > above ? 1.0f : 0.0f;
+        const float *kept = factors + skip;
         F32_PUT(m, add, y, (kept[i] != 0.0f ? x[i] * scale : 0.0f));
     }
 }

@@ -106,8 +106,7 @@ static double slope(hone_unary f, double x, double y)
     case HONE_SILU: return sigmoid(x) + x * sigmoid(x) * sigmoid(-x);
     case HONE_GELU: return normal_below(x) + x * normal_density(x);
     case HONE_GELU_TANH: {
-        double u = gelu_inner(x);
-        double du = M_2_SQRTPI * M_SQRT1_2 * (1 + 3 * 0.044715 * x * x);
+        double u = gelu_inner(x), du = M_2_SQRTPI * M_SQRT1_2 * (1 + 3 * 0.044715 * x * x);
         return sigmoid(2 * u) + x * sigmoid(2 * u) * sigmoid(-2 * u) * 2 * du;
     }
     case HONE_UNARY_COUNT: break;
@@ -277,10 +276,9 @@ static double reference_sum(int64_t n, const void *xv)
 
 static double reference_dot(int64_t n, const void *xv, const void *yv)
 {
-    const double *x = xv, *y = yv;
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
-        sum += x[i] * y[i];
+        sum += ((const double *)xv)[i] * ((const double *)yv)[i];
     return sum;
 }
 
@@ -290,8 +288,8 @@ static void reference_sum_rows(int64_t rows, int64_t cols, const void *xv, void 
     double *y = yv;
     for (int64_t j = 0; j < cols; j++) {
         double sum = 0;
-        for (int64_t r = 0; r < rows; r++)
-            sum += x[r * cols + j];
+        for (int64_t i = j; i < rows * cols; i += cols)
+            sum += x[i];
         put(&y[j], sum, add);
     }
 }
@@ -395,16 +393,14 @@ static void reference_layernorm_grad(int64_t rows, int64_t d, const void *xv, co
     }
 }
 
-/* Log of the sum of exponents; *max is the greatest element. */
-static double log_sum_exp(int64_t n, const double *x, double *max)
+static double log_sum_exp(int64_t n, const double *x)
 {
-    *max = -INFINITY;
+    double max = -INFINITY, sum = 0;
     for (int64_t i = 0; i < n; i++)
-        *max = fmax(*max, x[i]);
-    double sum = 0;
+        max = fmax(max, x[i]);
     for (int64_t i = 0; i < n; i++)
-        sum += exp(x[i] - *max);
-    return *max + log(sum);
+        sum += exp(x[i] - max);
+    return max + log(sum);
 }
 
 static void reference_softmax(int64_t rows, int64_t d, bool logged, const void *xv, void *yv)
@@ -412,7 +408,7 @@ static void reference_softmax(int64_t rows, int64_t d, bool logged, const void *
     const double *x = xv;
     double *y = yv;
     for (int64_t r = 0; r < rows; r++, x += d, y += d) {
-        double max, lse = log_sum_exp(d, x, &max);
+        double lse = log_sum_exp(d, x);
         for (int64_t j = 0; j < d; j++)
             y[j] = logged ? x[j] - lse : exp(x[j] - lse);
     }
@@ -490,8 +486,7 @@ static void reference_attention_grad(int64_t rows, int64_t cols, const void *pv,
     const double *p = pv, *raw = rawv, *delta = deltav;
     double *dp = dpv;
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t j = 0; j < cols; j++) {
-            int64_t i = r * ld + j;
+        for (int64_t i = r * ld; i < r * ld + cols; i++) {
             double ds = p[i] * (dp[i] - delta[r]) * scale;
             dp[i] = cap > 0 ? ds * soften_slope(scale * raw[i], cap) : ds;
         }
@@ -532,8 +527,8 @@ static void reference_cross_entropy(int64_t rows, int64_t vocab, void *logitsv,
         double entropy, lse = row_lse(vocab, logits, cap, scale, &entropy);
         nll[r] = lse - temper(logits[targets[r]], cap, scale);
         for (int64_t j = 0; j < vocab; j++) {
-            double p = exp(temper(logits[j], cap, scale) - lse);
-            double dz = (weights ? weights[r] : 1) * (p - (j == targets[r]));
+            double p = exp(temper(logits[j], cap, scale) - lse), w = weights ? weights[r] : 1;
+            double dz = w * (p - (j == targets[r]));
             logits[j] = dz / scale * soften_slope(logits[j], cap);
         }
     }
