@@ -112,6 +112,7 @@ core_libhone_la_SOURCES += core/settings.h
 core_libhone_la_SOURCES += core/sha256.c
 core_libhone_la_SOURCES += core/sha256.h
 core_libhone_la_SOURCES += core/statistics.c
+core_libhone_la_SOURCES += core/statistics_linear.c
 core_libhone_la_SOURCES += core/strategy.c
 core_libhone_la_SOURCES += core/suggest.c
 core_libhone_la_SOURCES += core/suggest.h

@@ -24,4 +24,27 @@ HONE_API double hone_beta_quantile(double p, double a, double b);
 /* Derivative of the logarithm of the gamma function, for x > 0; else NaN. */
 HONE_API double hone_digamma(double x);
 
+/* ---- symmetric positive definite matrices, [n, n] ---- */
+
+/* The factor L of a = L L^T, in place; only the lower triangle is read and
+ * written. False where a is not positive definite. */
+HONE_API bool hone_cholesky(double *a, size_t n);
+/* x = a^-1 x, for the factor l of a. */
+HONE_API void hone_cholesky_solve(const double *l, size_t n, double *x);
+/* The factor becomes the inverse of a, both triangles. */
+HONE_API void hone_cholesky_invert(double *l, size_t n);
+
+/* ---- the logistic model ---- */
+
+/* beta [terms] and its covariance [terms, terms] by maximum likelihood of
+ * P(y) = 1/(1 + exp(-x beta)). x: [rows, terms], with a column of ones where a
+ * constant is wanted; y: [rows], 0 to 1 (a tie is 0.5); weight: [rows] or NULL.
+ * cluster: [rows], each below `clusters`, for a covariance that holds where rows
+ * of a cluster are not independent (Liang & Zeger 1986,
+ * doi:10.1093/biomet/73.1.13); NULL: the model's. HONE_ENUMERIC where no
+ * estimate is finite. Memory besides: clusters * terms. */
+HONE_API int hone_logistic_fit(double *beta, double *covariance, const double *x, const double *y,
+                               const double *weight, const int32_t *cluster, size_t clusters,
+                               size_t rows, size_t terms, hone_error *err);
+
 #endif
