@@ -113,6 +113,7 @@ core_libhone_la_SOURCES += core/sha256.c
 core_libhone_la_SOURCES += core/sha256.h
 core_libhone_la_SOURCES += core/statistics.c
 core_libhone_la_SOURCES += core/statistics_linear.c
+core_libhone_la_SOURCES += core/statistics_tests.c
 core_libhone_la_SOURCES += core/strategy.c
 core_libhone_la_SOURCES += core/suggest.c
 core_libhone_la_SOURCES += core/suggest.h
@@ -144,6 +145,7 @@ core_kernels_libkernels_la_SOURCES += core/kernels/f32_rows.h
 core_kernels_libkernels_la_SOURCES += core/kernels/f32_sums.h
 core_kernels_libkernels_la_SOURCES += core/kernels/generic.c
 core_kernels_libkernels_la_SOURCES += core/kernels/kernels.h
+core_kernels_libkernels_la_SOURCES += core/kernels/machine.c
 core_kernels_libkernels_la_SOURCES += core/kernels/reference.c
 core_kernels_libkernels_la_SOURCES += core/kernels/select.c
 

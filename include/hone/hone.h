@@ -12,6 +12,7 @@
 #include <hone/json.h>
 #include <hone/judgement.h>
 #include <hone/loss.h>
+#include <hone/machine.h>
 #include <hone/metric.h>
 #include <hone/model.h>
 #include <hone/ops.h>

@@ -12,6 +12,7 @@ honeinclude_HEADERS += include/hone/hone.h
 honeinclude_HEADERS += include/hone/json.h
 honeinclude_HEADERS += include/hone/judgement.h
 honeinclude_HEADERS += include/hone/loss.h
+honeinclude_HEADERS += include/hone/machine.h
 honeinclude_HEADERS += include/hone/metric.h
 honeinclude_HEADERS += include/hone/model.h
 honeinclude_HEADERS += include/hone/ops.h

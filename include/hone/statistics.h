@@ -24,6 +24,25 @@ HONE_API double hone_beta_quantile(double p, double a, double b);
 /* Derivative of the logarithm of the gamma function, for x > 0; else NaN. */
 HONE_API double hone_digamma(double x);
 
+/* ---- tests of significance ---- */
+
+/* P(T > t) of Student's t with df > 0 degrees of freedom (infinite: the
+ * normal), and t with P(T <= t) = p. NaN for other df. */
+HONE_API double hone_student_tail(double t, double df);
+HONE_API double hone_student_quantile(double p, double df);
+/* P(X > x) of chi-squared with df > 0 degrees of freedom. */
+HONE_API double hone_chi_squared_tail(double x, double df);
+/* Fisher's exact two-sided p that k1 of n1 and k2 of n2 have one chance: the
+ * probability of all tables at most as likely. 1 where n1 or n2 is 0. */
+HONE_API double hone_fisher_test(int64_t k1, int64_t n1, int64_t k2, int64_t n2);
+/* An interval for k1/n1 - k2/n2. Newcombe 1998, method 10,
+ * doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I. */
+HONE_API void hone_newcombe_interval(double k1, double n1, double k2, double n2,
+                                     double confidence, double *low, double *high);
+/* p [n] of n tests corrected together (Holm 1979), NaN staying NaN and counting
+ * as no test. places: room for n numbers. */
+HONE_API void hone_holm(const double *p, double *corrected, size_t *places, size_t n);
+
 /* ---- symmetric positive definite matrices, [n, n] ---- */
 
 /* The factor L of a = L L^T, in place; only the lower triangle is read and

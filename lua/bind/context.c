@@ -72,6 +72,33 @@ static int context_log(lua_State *L)
     return 0;
 }
 
+/* core.measure_machine(): the fields of hone_machine. */
+static int context_measure(lua_State *L)
+{
+    hone_machine m;
+    hone_error err = { 0 };
+
+    bind_ok(L, hone_machine_measure(bind_context(L), &m, &err), &err);
+    lua_newtable(L);
+    lua_pushinteger(L, m.threads);
+    lua_setfield(L, -2, "threads");
+    lua_pushstring(L, m.kernels);
+    lua_setfield(L, -2, "kernels");
+    lua_pushstring(L, m.blas_core);
+    lua_setfield(L, -2, "blas_core");
+    lua_pushboolean(L, m.blas_narrow);
+    lua_setfield(L, -2, "blas_narrow");
+    lua_pushnumber(L, m.fma);
+    lua_setfield(L, -2, "fma");
+    lua_pushnumber(L, m.bf16);
+    lua_setfield(L, -2, "bf16");
+    lua_pushnumber(L, m.product);
+    lua_setfield(L, -2, "product");
+    lua_pushnumber(L, m.read);
+    lua_setfield(L, -2, "read");
+    return 1;
+}
+
 /* ---- Ctrl-C ----
  * A signal handler has no argument: this is the one variable that is not in
  * the state. The first signal asks the work under way to stop, a second does
@@ -134,7 +161,7 @@ void bind_open_context(lua_State *L)
         { "configure", context_configure }, { "settings", context_settings },
         { "threads", context_threads }, { "log", context_log }, { "catch", context_catch },
         { "interrupt", context_interrupt }, { "interrupted", context_interrupted },
-        { "clear_interrupt", context_clear }, { NULL, NULL },
+        { "clear_interrupt", context_clear }, { "measure_machine", context_measure }, { NULL, NULL },
     };
     luaL_setfuncs(L, functions, 0);
 }

@@ -191,6 +191,18 @@ static int system_machine(lua_State *L)
     return 1;
 }
 
+/* core.system.program(): the path of the program that runs. */
+static int system_program(lua_State *L)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    if (n < 0)
+        system_fail(L, "/proc/self/exe");
+    lua_pushlstring(L, path, (size_t)n);
+    return 1;
+}
+
 /* core.system.absolute(path): from the root, links kept; the file need not exist. */
 static int system_absolute(lua_State *L)
 {
@@ -212,7 +224,8 @@ void bind_open_system(lua_State *L)
         { "make_folder", system_make_folder }, { "list", system_list }, { "kind", system_kind },
         { "is_link", system_is_link }, { "remove", system_remove }, { "rename", system_rename },
         { "write", system_write }, { "clock", system_clock }, { "terminal", system_terminal },
-        { "machine", system_machine }, { "absolute", system_absolute }, { NULL, NULL },
+        { "machine", system_machine }, { "absolute", system_absolute },
+        { "program", system_program }, { NULL, NULL },
     };
 
     bind_class_new(L, &system_folder_class);

@@ -1,0 +1,22 @@
+/* machine.h -- the machine's own limits, measured: what speeds are compared with. */
+#ifndef HONE_MACHINE_H
+#define HONE_MACHINE_H
+
+#include <hone/context.h>
+
+typedef struct hone_machine {
+    int threads;              /* of the pool: all figures are of all of them together */
+    const char *kernels;      /* the fastest table the processor runs: "avx512" */
+    const char *blas_core;    /* the processor that OpenBLAS chose its kernels for */
+    bool blas_narrow;         /* these use narrower vectors than the processor has */
+    double fma;               /* f32 multiply-add peak, FLOP/s (a multiply-add is two) */
+    double bf16;              /* the same of bf16 dot products into f32; 0: none on this processor */
+    double product;           /* f32 matrix product of OpenBLAS as the core calls it, FLOP/s */
+    double read;              /* bytes/s read from memory, by a sum over 512 MB */
+} hone_machine;
+
+/* Takes a few seconds. The best of several rounds, since other work only slows
+ * a machine down. */
+HONE_API int hone_machine_measure(hone_context *context, hone_machine *out, hone_error *err);
+
+#endif
