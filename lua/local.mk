@@ -47,6 +47,7 @@ nobase_dist_luadata_DATA += lua/hone/schedule.lua
 nobase_dist_luadata_DATA += lua/hone/sft.lua
 nobase_dist_luadata_DATA += lua/hone/step.lua
 nobase_dist_luadata_DATA += lua/hone/svg.lua
+nobase_dist_luadata_DATA += lua/hone/svg_figures.lua
 nobase_dist_luadata_DATA += lua/hone/tensor.lua
 nobase_dist_luadata_DATA += lua/hone/tensors.lua
 nobase_dist_luadata_DATA += lua/hone/text.lua

@@ -18,6 +18,7 @@ end
 
 -- What a kind's table has besides constructors.
 local more = {
+  bias = function(kind) kind.audit = require "hone.audit" end,
   metric = function(kind) kind.define = require "hone.define" end,
   tokenizer = function(kind) kind.load = core.tokenizer_load end,
 }
