@@ -21,6 +21,8 @@ EXTRA_DIST += tests/plugins
 EXTRA_DIST += tests/run
 
 check_PROGRAMS =
+check_PROGRAMS += tests/test_aggregation
+check_PROGRAMS += tests/test_aggregation_edges
 check_PROGRAMS += tests/test_agreement
 check_PROGRAMS += tests/test_batch
 check_PROGRAMS += tests/test_bias_length
@@ -60,6 +62,8 @@ check_PROGRAMS += tests/test_tokenizer_train
 
 check_LTLIBRARIES = tests/libsupport.la
 tests_libsupport_la_SOURCES =
+tests_libsupport_la_SOURCES += tests/crowd.c
+tests_libsupport_la_SOURCES += tests/crowd.h
 tests_libsupport_la_SOURCES += tests/gradient.c
 tests_libsupport_la_SOURCES += tests/gradient.h
 tests_libsupport_la_SOURCES += tests/kernels.h

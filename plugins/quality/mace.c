@@ -170,17 +170,18 @@ static int model_start(struct model *m, int64_t number, hone_error *err)
 static int model_columns(const struct model *m, hone_error *err)
 {
     struct votes *v = m->v;
-    double *mean = hone_consensus_column(v->out, HONE_ANNOTATORS, "competence", 1, err), *low, *high;
+    static const char *const names[] = { "competence", "competence_low", "competence_high" };
+    double *columns[3];
 
-    if (!mean || !(low = hone_consensus_column(v->out, HONE_ANNOTATORS, "competence_low", 1, err)) ||
-        !(high = hone_consensus_column(v->out, HONE_ANNOTATORS, "competence_high", 1, err)))
-        return HONE_ENOMEM;
+    for (size_t i = 0; i < 3; i++)
+        if (!(columns[i] = hone_consensus_column(v->out, HONE_ANNOTATORS, names[i], 1, err)))
+            return HONE_ENOMEM;
     for (size_t a = 0; a < v->annotators; a++) {
         if (v->slot_starts[a + 1] == v->slot_starts[a])
             continue;
-        mean[a] = m->know[a] / (m->know[a] + m->guess[a]);
-        low[a] = hone_beta_quantile(.025, m->know[a], m->guess[a]);
-        high[a] = hone_beta_quantile(.975, m->know[a], m->guess[a]);
+        columns[0][a] = m->know[a] / (m->know[a] + m->guess[a]);
+        columns[1][a] = hone_beta_quantile(.025, m->know[a], m->guess[a]);
+        columns[2][a] = hone_beta_quantile(.975, m->know[a], m->guess[a]);
     }
     return HONE_OK;
 }
