@@ -2,7 +2,10 @@
 examplesdir = $(datadir)/hone
 nobase_dist_examples_DATA =
 nobase_dist_examples_DATA += examples/agreement.lua
+nobase_dist_examples_DATA += examples/compas.lua
 nobase_dist_examples_DATA += examples/metric.lua
+nobase_dist_examples_DATA += examples/pandalm.lua
+nobase_dist_examples_DATA += examples/popquorn.lua
 nobase_dist_examples_DATA += examples/quickstart.lua
 nobase_dist_examples_DATA += examples/quickstart/base/config.json
 nobase_dist_examples_DATA += examples/quickstart/base/model.safetensors
