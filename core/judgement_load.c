@@ -11,7 +11,7 @@
 
 struct description {
     const char *const *columns; /* ending with NULL, or NULL */
-    size_t *fields;             /* of CSV: where each is */
+    size_t *fields;             /* where each is; of JSON: SIZE_MAX until one is seen */
     bool annotators;
 };
 
@@ -107,8 +107,10 @@ static int loading_json(data_load *load, json_t *row, uint64_t line, hone_error 
     for (int d = 0; d < 2 && !code; d++)
         for (size_t i = 0; l->described[d].columns && l->described[d].columns[i] && !code; i++) {
             const char *key = l->described[d].columns[i];
-            code = description_take(l->table, l->described[d].annotators, key,
-                                    json_object_get(row, key), NULL, err);
+            const json_t *value = json_object_get(row, key);
+            if (value)
+                l->described[d].fields[i] = 0;
+            code = description_take(l->table, l->described[d].annotators, key, value, NULL, err);
         }
     json_decref(row);
     return code ? hone_fail_in(err, "%s:%" PRIu64, load->reader.path, line) : HONE_OK;
@@ -162,18 +164,32 @@ static int loading_fields(struct loading *l, const csv *c, hone_error *err)
         if (l->names[i])
             code = loading_find(c, l->names[i], &l->fields[i], err);
     }
-    for (int d = 0; d < 2 && !code; d++) {
-        struct description *what = &l->described[d];
-        size_t count = 0;
-        while (what->columns && what->columns[count])
-            count++;
-        what->fields = hone_alloc(count + 1, sizeof *what->fields);
-        if (!what->fields)
-            return hone_fail_memory(err, "columns");
-        for (size_t i = 0; i < count && !code; i++)
-            code = loading_find(c, what->columns[i], &what->fields[i], err);
-    }
+    for (int d = 0; d < 2; d++)
+        for (size_t i = 0; l->described[d].columns && l->described[d].columns[i] && !code; i++)
+            code = loading_find(c, l->described[d].columns[i], &l->described[d].fields[i], err);
     return code;
+}
+
+static int loading_describe(struct description *what, hone_error *err)
+{
+    size_t count = 0;
+
+    while (what->columns && what->columns[count])
+        count++;
+    what->fields = hone_alloc(count + 1, sizeof *what->fields);
+    for (size_t i = 0; what->fields && i < count; i++)
+        what->fields[i] = SIZE_MAX;
+    return what->fields ? HONE_OK : hone_fail_memory(err, "columns");
+}
+
+/* A column that no row of JSON has is missing, as it would be in CSV. */
+static int loading_seen(const struct loading *l, const struct description *what, hone_error *err)
+{
+    for (size_t i = 0; what->columns && what->columns[i]; i++)
+        if (what->fields[i] == SIZE_MAX)
+            return hone_fail(err, HONE_ENOTFOUND, "%s: no row has the column '%s'",
+                             l->load.reader.path, what->columns[i]);
+    return HONE_OK;
 }
 
 static int loading_csv(struct loading *l, char separator, hone_error *err)
@@ -212,11 +228,15 @@ int hone_judgements_load(hone_judgements **out, const char *path,
                          ".csv or .tsv, and .gz where compressed", path);
     if ((code = hone_cells_columns(l.names, columns, err)) ||
         (code = hone_cells_table(&l.table, columns, err)) ||
+        (code = loading_describe(&l.described[0], err)) ||
+        (code = loading_describe(&l.described[1], err)) ||
         (code = data_reader_open(&l.load.reader, path, err)))
         goto out;
     code = kind->separator ? loading_csv(&l, kind->separator, err) : kind->read(&l.load, err);
     if (!code && !l.table->count)
         code = hone_fail(err, HONE_EFORMAT, "%s: no rows", path);
+    for (int d = 0; d < 2 && !code; d++)
+        code = loading_seen(&l, &l.described[d], err);
     if (!code)
         code = hone_duplicates_resolve(l.table, policy, l.lines, path, err);
     if (code)
