@@ -5,8 +5,11 @@
  * one order, whatever the number of threads. */
 #include "graph.h"
 
-#define TILE_ROWS 192
-#define TILE_COLUMNS 768
+/* Large tiles, since BLAS copies the operands of each into an order of its own;
+ * yet several, to be spread. */
+#define TILE_ROWS 512
+#define TILE_COLUMNS 1024
+#define TILES_LEAST 4
 /* Below this many multiplications one call is faster than waking threads. */
 #define TILE_WORK (1 << 18)
 
@@ -31,6 +34,11 @@ static void gemm_tile(void *arg, int64_t tile)
                   hone_at(t->g, t->c, i * t->ldc + j), t->ldc);
 }
 
+static int64_t gemm_tiles(const struct gemm *t)
+{
+    return (t->m + t->rows - 1) / t->rows * ((t->n + t->columns - 1) / t->columns);
+}
+
 void hone_graph_gemm(hone_graph *g, bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
                      const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *c,
                      int64_t ldc)
@@ -44,8 +52,12 @@ void hone_graph_gemm(hone_graph *g, bool ta, bool tb, int64_t m, int64_t n, int6
         g->k->gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
         return;
     }
-    if (m <= TILE_ROWS) /* few rows: narrower tiles, so that there are several */
-        t.columns = n >= 4 * 256 ? 256 : 64;
+    while (gemm_tiles(&t) < TILES_LEAST && (t.rows > 128 || t.columns > 64)) {
+        if (t.rows > 128 && t.rows >= t.columns / 2)
+            t.rows /= 2;
+        else
+            t.columns /= 2;
+    }
     t.across = (n + t.columns - 1) / t.columns;
-    hone_parallel(g->context, (m + t.rows - 1) / t.rows * t.across, gemm_tile, &t);
+    hone_parallel(g->context, gemm_tiles(&t), gemm_tile, &t);
 }

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define CHUNK_BYTES (8 << 20)
-#define CHUNK_LEAST 128
+#define CHUNK_LEAST 256
 #define CHUNK_MOST 1024
 
 /* Rows of a chunk: of this vocabulary, whatever the batch. */
