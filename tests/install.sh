@@ -23,10 +23,9 @@ holds() {
 all_plugins_listed() {
     local file missing=0
     hone plugins >plugins.txt
-    for file in "$HONE_SOURCE"/plugins/*/*.{c,lua}; do
-        [ -f "$file" ] || continue
-        file=$(basename "${file%.*}")
-        grep -qw "$file" plugins.txt || { echo "hone plugins does not list $file"; missing=1; }
+    for file in "$HONE_BUILD"/stage/plugins/*/*; do
+        file=${file#"$HONE_BUILD/stage/plugins/"}
+        grep -q "^${file%.*} " plugins.txt || { echo "hone plugins does not list ${file%.*}"; missing=1; }
     done
     return $missing
 }
