@@ -12,8 +12,10 @@
  * `smoothing`, and `diagonal` more for k = l: a prior that people tell labels
  * apart, which keeps annotators with few answers near the truth.
  *
- * Tables hold K numbers a slot (votes.h), so that both steps add whole vectors:
- * E walks the items, M the annotators. Figures: log_likelihood, priors. Further
+ * Tables hold K numbers a slot (votes.h). One walk over the items makes T_i and
+ * adds it to the counts of its votes' slots: both tables stay in the cache, and
+ * the votes are read in order. The walk has a few fixed parts, each with counts of
+ * its own, no more of them than the votes have numbers. Figures: log_likelihood, priors. Further
  * columns of annotators: confusion, left out where it would not be in
  * proportion to the votes (its figure then says so). An annotator who cannot
  * have met a label has an even row for it.
@@ -51,13 +53,18 @@ static const hone_option options[] = {
  * other would have no truth, and what underflows once could not come back. */
 #define NEVER 1e-300
 
+enum { PARTS = 16 };
+
 struct model {
     struct votes *v;
     double smoothing, diagonal;
+    size_t parts;
     double *table;  /* [slots, labels] log P(says the slot's label | truth) */
+    double *counts; /* [parts, slots, labels] sums of T */
     double *prior;  /* [labels] log */
-    double *masses; /* [VOTES_PIECES, labels] sums of T */
+    double *masses; /* [parts, labels] sums of T */
     double *totals; /* [VOTES_PIECES, labels] of M's annotator */
+    bool started;   /* T comes from tables, no longer from shares */
 };
 
 /* ---- M ---- */
@@ -68,7 +75,7 @@ static void model_priors(struct model *m)
     double all = 0;
 
     memset(m->prior, 0, labels * sizeof *m->prior);
-    for (size_t p = 0; p < VOTES_PIECES; p++)
+    for (size_t p = 0; p < m->parts; p++)
         for (size_t k = 0; k < labels; k++) {
             m->prior[k] += m->masses[p * labels + k];
             all += m->masses[p * labels + k];
@@ -80,17 +87,12 @@ static void model_priors(struct model *m)
 static void annotator_count(const struct model *m, size_t a)
 {
     const struct votes *v = m->v;
-    size_t labels = v->labels;
+    size_t first = v->slot_starts[a] * v->labels, last = v->slot_starts[a + 1] * v->labels;
 
-    memset(m->table + v->slot_starts[a] * labels, 0,
-           (v->slot_starts[a + 1] - v->slot_starts[a]) * labels * sizeof *m->table);
-    for (size_t p = v->annotator_starts[a]; p < v->annotator_starts[a + 1]; p++) {
-        size_t r = (size_t)v->by_annotator[p];
-        const double *t = v->posterior + (size_t)v->item[r] * labels;
-        double *to = m->table + (size_t)v->slot[r] * labels, w = votes_weight(v, r);
-        for (size_t k = 0; k < labels; k++)
-            to[k] += w * t[k];
-    }
+    memcpy(m->table + first, m->counts + first, (last - first) * sizeof *m->table);
+    for (size_t p = 1; p < m->parts; p++)
+        for (size_t n = first; n < last; n++)
+            m->table[n] += m->counts[p * v->slots * v->labels + n];
 }
 
 static double pseudo_votes(const struct model *m, size_t truth, size_t label)
@@ -143,61 +145,82 @@ static void model_annotators(void *arg, size_t first, size_t last, size_t piece)
     }
 }
 
-/* ---- E ---- */
+/* ---- E, and the counts for M ---- */
 
-static void model_item(const struct model *m, size_t item, double *restrict t)
+#define INLINE static inline __attribute__((always_inline))
+
+/* log T_i but for a constant; returns the weight of i's votes. */
+INLINE double item_guess(const struct model *m, size_t item, double *restrict t, size_t labels)
 {
     const struct votes *v = m->v;
-    size_t labels = v->labels;
+    double all = 0;
 
-    memcpy(t, m->prior, labels * sizeof *t);
+    for (size_t k = 0; k < labels; k++)
+        t[k] = m->prior[k];
     for (size_t r = v->item_starts[item]; r < v->item_starts[item + 1]; r++) {
         const double *restrict row = m->table + (size_t)v->slot[r] * labels;
         double w = votes_weight(v, r);
-        if (w == 1)
-            for (size_t k = 0; k < labels; k++)
-                t[k] += row[k];
-        else if (w > 0)
-            for (size_t k = 0; k < labels; k++)
-                t[k] += w * row[k];
+        for (size_t k = 0; k < labels; k++)
+            t[k] += w * row[k];
+        all += w;
+    }
+    return all;
+}
+
+INLINE void item_count(const struct model *m, size_t item, const double *restrict t,
+                       double *counts, size_t labels)
+{
+    const struct votes *v = m->v;
+
+    for (size_t r = v->item_starts[item]; r < v->item_starts[item + 1]; r++) {
+        double *restrict to = counts + (size_t)v->slot[r] * labels, w = votes_weight(v, r);
+        for (size_t k = 0; k < labels; k++)
+            to[k] += w * t[k];
     }
 }
 
-static bool model_answered(const struct votes *v, size_t item)
+/* Sums of T are in [1, labels]: one logarithm serves the product of a few. */
+INLINE void model_part(const struct model *m, size_t part, size_t labels)
 {
-    const double *t = v->posterior + item * v->labels;
+    struct votes *v = m->v;
+    double *counts = m->counts + part * v->slots * labels, *mass = m->masses + part * labels;
+    double product = 1, sum;
 
-    for (size_t k = 0; k < v->labels; k++)
-        if (t[k] > 0)
-            return true;
-    return false;
-}
-
-static void model_mass(void *arg, size_t first, size_t last, size_t piece)
-{
-    struct model *m = arg;
-    size_t labels = m->v->labels;
-    double *mass = m->masses + piece * labels;
-
+    memset(counts, 0, v->slots * labels * sizeof *counts);
     memset(mass, 0, labels * sizeof *mass);
-    for (size_t i = first; i < last; i++)
+    for (size_t i = v->items * part / m->parts; i < v->items * (part + 1) / m->parts; i++) {
+        double *t = v->posterior + i * labels;
+        if (m->started && item_guess(m, i, t, labels) > 0) {
+            v->sums[part] += votes_normalise_parts(t, labels, &sum);
+            product *= sum;
+        } else if (m->started) {
+            memset(t, 0, labels * sizeof *t);
+        }
+        if (i % 16 == 0) {
+            v->sums[part] += log(product);
+            product = 1;
+        }
         for (size_t k = 0; k < labels; k++)
-            mass[k] += m->v->posterior[i * labels + k];
+            mass[k] += t[k];
+        item_count(m, i, t, counts, labels);
+    }
+    v->sums[part] += log(product);
 }
 
 static void model_items(void *arg, size_t first, size_t last, size_t piece)
 {
-    struct model *m = arg;
-    size_t labels = m->v->labels;
+    const struct model *m = arg;
+    (void)piece;
 
-    for (size_t i = first; i < last; i++) {
-        double *t = m->v->posterior + i * labels;
-        if (!model_answered(m->v, i))
-            continue;
-        model_item(m, i, t);
-        m->v->sums[piece] += votes_normalise(t, labels);
-    }
-    model_mass(arg, first, last, piece);
+    /* Loops over a few labels are unrolled where their number is known. */
+    for (size_t part = first; part < last; part++)
+        switch (m->v->labels) {
+        case 2: model_part(m, part, 2); break;
+        case 3: model_part(m, part, 3); break;
+        case 4: model_part(m, part, 4); break;
+        case 5: model_part(m, part, 5); break;
+        default: model_part(m, part, m->v->labels);
+        }
 }
 
 static int model_run(struct model *m, const struct dawid_skene *o, double *likelihood,
@@ -207,13 +230,14 @@ static int model_run(struct model *m, const struct dawid_skene *o, double *likel
     bool done = false;
     int code = HONE_OK;
 
-    votes_parallel(v, v->items, model_mass, m);
+    votes_parallel(v, m->parts, model_items, m);
+    m->started = true;
     for (int64_t i = 0; i < o->iterations && !done && !code; i++) {
         double density;
         model_priors(m);
         votes_parallel(v, v->annotators, model_annotators, m);
         density = votes_sum(v);
-        votes_parallel(v, v->items, model_items, m);
+        votes_parallel(v, m->parts, model_items, m);
         *likelihood = votes_sum(v);
         code = votes_step(v, *likelihood + density, o->tolerance, &done, err);
     }
@@ -288,11 +312,13 @@ static int dawid_skene_fit(struct votes *v, const void *self, hone_error *err)
     m.smoothing = !isnan(o->smoothing) ? o->smoothing
                   : o->method == METHOD_MAP ? 1 / (double)v->labels : 0;
     m.diagonal = o->method == METHOD_MAP ? o->diagonal : 0;
+    m.parts = v->rows / v->slots < PARTS ? v->rows / v->slots + 1 : PARTS;
     m.table = hone_alloc(v->slots, v->labels * sizeof *m.table);
+    m.counts = hone_alloc(m.parts * v->slots, v->labels * sizeof *m.counts);
     m.prior = hone_alloc(v->labels, sizeof *m.prior);
-    m.masses = hone_alloc(VOTES_PIECES * v->labels, sizeof *m.masses);
+    m.masses = hone_alloc(m.parts * v->labels, sizeof *m.masses);
     m.totals = hone_alloc(VOTES_PIECES * v->labels, sizeof *m.totals);
-    if (!m.table || !m.prior || !m.masses || !m.totals)
+    if (!m.table || !m.counts || !m.prior || !m.masses || !m.totals)
         code = hone_fail_memory(err, "tables");
     if (!code)
         code = model_run(&m, o, &likelihood, err);
@@ -301,6 +327,7 @@ static int dawid_skene_fit(struct votes *v, const void *self, hone_error *err)
     if (!code)
         votes_judge(v, v->posterior, false);
     hone_free(m.table);
+    hone_free(m.counts);
     hone_free(m.prior);
     hone_free(m.masses);
     hone_free(m.totals);

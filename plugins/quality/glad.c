@@ -38,12 +38,13 @@ static const hone_option options[] = {
     HONE_OPT_END
 };
 
-enum { SWEEPS = 2, NEWTON = 4, HALVINGS = 30 };
+enum { SWEEPS = 2, NEWTON = 1, HALVINGS = 30 };
 
 struct model {
     struct votes *v;
     double *ability; /* [annotators] alpha */
     double *ease;    /* [items] b */
+    double *beta;    /* [items] exp(b) */
     double ability_precision, ease_precision;
 };
 
@@ -82,7 +83,7 @@ static struct slope ability_slope(const struct model *m, size_t a, double alpha)
 
     for (size_t p = v->annotator_starts[a]; p < v->annotator_starts[a + 1]; p++) {
         size_t r = (size_t)v->by_annotator[p];
-        double beta = exp(m->ease[v->item[r]]);
+        double beta = m->beta[v->item[r]];
         vote_add(&to, alpha * beta, beta, vote_right(v, r), votes_weight(v, r));
     }
     prior_add(&to, alpha, m->ability_precision);
@@ -146,6 +147,8 @@ static void climb_eases(void *arg, size_t first, size_t last, size_t piece)
     for (size_t i = first; i < last; i++)
         if (m->v->item_starts[i + 1] > m->v->item_starts[i])
             m->ease[i] = climb(m, ease_slope, i, m->ease[i]);
+    for (size_t i = first; i < last; i++)
+        m->beta[i] = exp(m->ease[i]);
 }
 
 static void model_items(void *arg, size_t first, size_t last, size_t piece)
@@ -155,7 +158,7 @@ static void model_items(void *arg, size_t first, size_t last, size_t piece)
     double others = log((double)v->labels - 1), prior = -log((double)v->labels);
 
     for (size_t i = first; i < last; i++) {
-        double *t = v->posterior + i * v->labels, base = 0, all = 0, beta = exp(m->ease[i]);
+        double *t = v->posterior + i * v->labels, base = 0, all = 0, beta = m->beta[i];
         memset(t, 0, v->labels * sizeof *t);
         for (size_t r = v->item_starts[i]; r < v->item_starts[i + 1]; r++) {
             double w = votes_weight(v, r), x = m->ability[v->annotator[r]] * beta;
@@ -187,8 +190,10 @@ static int model_run(struct model *m, const struct glad *o, double *likelihood, 
 
     for (size_t a = 0; a < v->annotators; a++)
         m->ability[a] = 1;
-    for (size_t i = 0; i < v->items; i++)
+    for (size_t i = 0; i < v->items; i++) {
         m->ease[i] = 1;
+        m->beta[i] = exp(1);
+    }
     for (int64_t n = 0; n < o->iterations && !done && !code; n++) {
         /* E first: all begin equally able, on equally easy items. */
         votes_parallel(v, v->items, model_items, m);
@@ -210,7 +215,8 @@ static int model_open(struct model *m, struct votes *v, const struct glad *o, ho
     if (!m->ability)
         return HONE_ENOMEM;
     m->ease = hone_alloc(v->items, sizeof *m->ease);
-    return m->ease ? HONE_OK : hone_fail_memory(err, "difficulties");
+    m->beta = hone_alloc(v->items, sizeof *m->beta);
+    return m->ease && m->beta ? HONE_OK : hone_fail_memory(err, "difficulties");
 }
 
 static int model_columns(const struct model *m, hone_error *err)
@@ -245,6 +251,7 @@ static int glad_fit(struct votes *v, const void *self, hone_error *err)
     if (!code)
         votes_judge(v, v->posterior, false);
     hone_free(m.ease);
+    hone_free(m.beta);
     return code;
 }
 
@@ -261,7 +268,7 @@ static int glad_check_slopes(struct votes *v, const void *self, hone_error *err)
     for (size_t a = 0; a < v->annotators && !code; a++)
         m.ability[a] = 1.3 - 0.9 * (double)a;
     for (size_t i = 0; i < v->items && !code; i++)
-        m.ease[i] = -0.7 + 0.6 * (double)i;
+        m.beta[i] = exp(m.ease[i] = -0.7 + 0.6 * (double)i);
     for (size_t s = 0; s < 2 && !code; s++)
         for (double at = -1; at < 1.5 && !code; at += 0.5) {
             double h = 1e-5, up = slopes[s](&m, s, at + h).value;
@@ -272,6 +279,7 @@ static int glad_check_slopes(struct votes *v, const void *self, hone_error *err)
                                  s ? "an ease" : "an ability", at, seen, slope);
         }
     hone_free(m.ease);
+    hone_free(m.beta);
     return code;
 }
 

@@ -170,16 +170,7 @@ double votes_sum(struct votes *v)
 
 double votes_normalise(double *x, size_t count)
 {
-    double most = x[0], sum = 0;
-
-    for (size_t k = 1; k < count; k++)
-        most = x[k] > most ? x[k] : most;
-    for (size_t k = 0; k < count; k++) {
-        x[k] = exp(x[k] - most);
-        sum += x[k];
-    }
-    for (size_t k = 0; k < count; k++)
-        x[k] /= sum;
+    double sum, most = votes_normalise_parts(x, count, &sum);
     return most + log(sum);
 }
 

@@ -32,6 +32,7 @@
 #include <hone/quality.h>
 
 #include <jansson.h>
+#include <math.h>
 
 enum { VOTES_PIECES = 64 };
 
@@ -92,6 +93,8 @@ void votes_judge(struct votes *v, const double *posterior, bool hard);
 
 /* Log-probabilities to probabilities; returns the logarithm of their sum. */
 double votes_normalise(double *x, size_t count);
+/* The same in parts: that logarithm is the result plus log(*sum). */
+static inline double votes_normalise_parts(double *x, size_t count, double *sum);
 
 /* Record an objective; *done when it rose by less than tolerance, relatively,
  * or not at all. HONE_EINTERRUPTED where someone asks to stop. */
@@ -147,6 +150,22 @@ int votes_open(struct votes *v, hone_context *context, const hone_judgements *ju
                hone_consensus *out, hone_error *err);
 void votes_close(struct votes *v);
 int votes_publish(struct votes *v, const struct votes_options *options, hone_error *err);
+
+static inline double votes_normalise_parts(double *x, size_t count, double *sum)
+{
+    double most = x[0], all = 0;
+
+    for (size_t k = 1; k < count; k++)
+        most = x[k] > most ? x[k] : most;
+    for (size_t k = 0; k < count; k++) {
+        x[k] = x[k] < most ? exp(x[k] - most) : 1;
+        all += x[k];
+    }
+    for (size_t k = 0; k < count; k++)
+        x[k] /= all;
+    *sum = all;
+    return most;
+}
 
 static inline double votes_weight(const struct votes *v, size_t row)
 {
