@@ -68,7 +68,9 @@ plugins_optimizer_sgd_la_CFLAGS = $(KERNEL_CFLAGS)
 qualitydir = $(plugindir)/quality
 quality_LTLIBRARIES =
 quality_LTLIBRARIES += plugins/quality/agreement.la
+quality_LTLIBRARIES += plugins/quality/bradley_terry.la
 quality_LTLIBRARIES += plugins/quality/dawid_skene.la
+quality_LTLIBRARIES += plugins/quality/elo.la
 quality_LTLIBRARIES += plugins/quality/glad.la
 quality_LTLIBRARIES += plugins/quality/kos.la
 quality_LTLIBRARIES += plugins/quality/m_msr.la
@@ -78,8 +80,10 @@ quality_LTLIBRARIES += plugins/quality/one_coin.la
 quality_LTLIBRARIES += plugins/quality/wawa.la
 quality_LTLIBRARIES += plugins/quality/zero_based_skill.la
 dist_quality_DATA =
+CHECKS = plugins/quality/answers.c plugins/quality/answers.h plugins/quality/findings.c plugins/quality/findings.h
 plugins_quality_agreement_la_SOURCES = plugins/quality/agreement/agreement.c plugins/quality/agreement/agreement.h \
-	plugins/quality/agreement/alpha.c plugins/quality/agreement/kappa.c
+	plugins/quality/agreement/alpha.c plugins/quality/agreement/bootstrap.c plugins/quality/agreement/chance.c \
+	plugins/quality/agreement/icc.c plugins/quality/agreement/kappa.c plugins/quality/agreement/regions.c $(CHECKS)
 plugins_quality_agreement_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 VOTES = plugins/quality/votes.c plugins/quality/votes.h plugins/quality/votes_result.c
 plugins_quality_dawid_skene_la_SOURCES = plugins/quality/dawid_skene.c $(VOTES)
@@ -91,6 +95,16 @@ plugins_quality_majority_la_SOURCES = plugins/quality/majority.c $(VOTES)
 plugins_quality_one_coin_la_SOURCES = plugins/quality/one_coin.c $(VOTES)
 plugins_quality_wawa_la_SOURCES = plugins/quality/wawa.c $(VOTES)
 plugins_quality_zero_based_skill_la_SOURCES = plugins/quality/zero_based_skill.c $(VOTES)
+plugins_quality_bradley_terry_la_SOURCES = plugins/quality/bradley_terry/bootstrap.c \
+	plugins/quality/bradley_terry/bradley_terry.c plugins/quality/bradley_terry/bradley_terry.h \
+	plugins/quality/bradley_terry/crowd.c plugins/quality/bradley_terry/fit.c plugins/quality/bradley_terry/items.c \
+	plugins/quality/pairs.c plugins/quality/pairs.h plugins/quality/pairs_result.c
+plugins_quality_bradley_terry_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+plugins_quality_bradley_terry_la_LIBADD = $(JANSSON_LIBS)
+plugins_quality_elo_la_SOURCES = plugins/quality/elo.c plugins/quality/pairs.c plugins/quality/pairs.h \
+	plugins/quality/pairs_result.c
+plugins_quality_elo_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+plugins_quality_elo_la_LIBADD = $(JANSSON_LIBS)
 
 biasdir = $(plugindir)/bias
 bias_LTLIBRARIES =

@@ -63,10 +63,11 @@ static void near(double seen, double expected, double tolerance)
     ck_assert_msg(fabs(seen - expected) <= tolerance, "%.9f, expected %.9f", seen, expected);
 }
 
-/* Krippendorff's example, which irrCAC has as cac.raw4raters. */
+/* Krippendorff's example, which irrCAC has as cac.raw4raters; there the lone value of
+ * the last unit is the third rater's. */
 static hone_judgements *four_raters(hone_level level)
 {
-    static const char *const raters[] = { "123321412   ", "1233224125 3", " 3332342251 ",
+    static const char *const raters[] = { "123321412   ", "1233224125  ", " 33323422513",
                                           "12332441251 " };
     hone_judgements *j = NULL;
 
@@ -127,6 +128,12 @@ START_TEST(percent_and_fleiss_of_four_raters)
     near(number_at(result, "percent", "value"), .8181818, 5e-8);
     near(number_at(result, "fleiss", "value"), .76117, 5e-6);
     near(number_at(result, "fleiss", "se"), .15302, 5e-6);
+    near(number_at(result, "gwet", "value"), .77544, 5e-6);
+    near(number_at(result, "gwet", "se"), .14295, 5e-6);
+    near(number_at(result, "conger", "value"), .76282, 5e-6);
+    near(number_at(result, "conger", "se"), .149168, 5e-6);
+    near(number_at(result, "brennan_prediger", "value"), .77273, 5e-6);
+    near(number_at(result, "brennan_prediger", "se"), .14472, 5e-6);
     json_decref(result);
     hone_judgements_free(j);
 }
@@ -134,14 +141,16 @@ END_TEST
 
 START_TEST(fleiss_of_four_raters_with_each_kind_of_weights)
 {
-    static const struct { const char *options; double value; } cases[] = {
-        { "{\"weights\": \"linear\"}", .817945 }, { "{\"weights\": \"quadratic\"}", .864935 },
-        { "{\"weights\": \"ordinal\"}", .850206 },
+    static const struct { const char *options; double value, gwet; } cases[] = {
+        { "{\"weights\": \"linear\"}", .817945, .858739 },
+        { "{\"weights\": \"quadratic\"}", .864935, .914001 },
+        { "{\"weights\": \"ordinal\"}", .850206, .898940 },
     };
     hone_judgements *j = four_raters(HONE_ORDINAL);
     json_t *result = check(j, cases[_i].options);
 
     near(number_at(result, "fleiss", "value"), cases[_i].value, 5e-7);
+    near(number_at(result, "gwet", "value"), cases[_i].gwet, 5e-7);
     json_decref(result);
     hone_judgements_free(j);
 }
@@ -158,6 +167,9 @@ START_TEST(kappas_of_the_three_by_three_table)
     near(json_number_value(json_object_get(pair, "se")), .05891072, 5e-9);
     near(number_at(result, "fleiss", "value"), .7962397, 5e-8);
     near(number_at(result, "krippendorff", "value"), .7972585, 5e-8);
+    near(number_at(result, "scott", "value"), .7962397, 5e-8);
+    near(number_at(result, "gwet", "value"), .8493305, 5e-8);
+    near(number_at(result, "brennan_prediger", "value"), .835, 5e-8);
     json_decref(result);
     hone_judgements_free(j);
 }
@@ -173,6 +185,165 @@ START_TEST(weighted_kappas_of_the_three_by_three_table)
     near(number_at(quadratic, "cohen", "value"), .892157, 5e-7);
     json_decref(linear);
     json_decref(quadratic);
+    hone_judgements_free(j);
+}
+END_TEST
+
+/* The number at "icc.forms.form.key", or end i of its interval. */
+static double icc_at(const json_t *result, const char *form, int end)
+{
+    const json_t *one = json_object_get(json_object_get(json_object_get(result, "icc"), "forms"),
+                                        form);
+    const json_t *value = end < 0 ? json_object_get(one, "value")
+                                  : json_array_get(json_object_get(one, "interval"), (size_t)end);
+
+    ck_assert_msg(json_is_number(value), "icc %s: no number", form);
+    return json_number_value(value);
+}
+
+/* Six targets and four judges of Shrout & Fleiss 1979, table 2. */
+static hone_judgements *six_targets(int leave_out)
+{
+    static const int scores[6][4] = { { 9, 2, 5, 8 }, { 6, 1, 3, 2 }, { 8, 4, 6, 8 },
+                                      { 7, 1, 2, 6 }, { 10, 5, 6, 9 }, { 6, 2, 4, 7 } };
+    hone_judgements *j = NULL;
+
+    ck_ok(hone_judgements_new(&j, HONE_INTERVAL, &err));
+    for (int i = 0; i < 24; i++) {
+        char target[] = { (char)('a' + i / 4), 0 }, judge[] = { (char)('A' + i % 4), 0 };
+        if (i != leave_out)
+            ck_ok(hone_judgements_add(j, target, judge, NULL, scores[i / 4][i % 4], &err));
+    }
+    return j;
+}
+
+START_TEST(intraclass_correlations_of_shrout_and_fleiss)
+{
+    static const struct { const char *form; double value, low, high; } cases[] = {
+        { "1,1", .17, -.13, .72 }, { "2,1", .29, .02, .76 }, { "3,1", .71, .34, .95 },
+        { "1,k", .44, -.88, .91 }, { "2,k", .62, .07, .93 }, { "3,k", .91, .68, .99 },
+    };
+    hone_judgements *j = six_targets(-1);
+    json_t *result = check(j, "{}");
+
+    near(icc_at(result, cases[_i].form, -1), cases[_i].value, .005);
+    near(icc_at(result, cases[_i].form, 0), cases[_i].low, .0051);
+    near(icc_at(result, cases[_i].form, 1), cases[_i].high, .0051);
+    json_decref(result);
+    hone_judgements_free(j);
+}
+END_TEST
+
+START_TEST(a_missing_value_leaves_the_one_way_correlation_only)
+{
+    hone_judgements *j = six_targets(7);
+    json_t *result = check(j, "{\"methods\": [\"icc\"]}");
+    const json_t *forms = json_object_get(json_object_get(result, "icc"), "forms");
+
+    ck_assert(icc_at(result, "1,1", -1) < 1);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(forms, "2,1"),
+                                                       "undefined")), "incomplete");
+    json_decref(result);
+    hone_judgements_free(j);
+}
+END_TEST
+
+START_TEST(regions_match_by_overlap_largest_first)
+{
+    static const double a[][2] = { { 0, 10 }, { 20, 30 }, { 50, 60 } };
+    static const double b[][2] = { { 1, 10 }, { 24, 34 }, { 0, 6 } };
+    hone_judgements *j = NULL;
+
+    ck_ok(hone_judgements_new(&j, HONE_REGION, &err));
+    for (int i = 0; i < 3; i++) {
+        ck_ok(hone_judgements_add_region(j, "text", "A", "name", a[i], 2, &err));
+        ck_ok(hone_judgements_add_region(j, "text", "B", i ? "place" : "name", b[i], 2, &err));
+    }
+    ck_ok(hone_judgements_add_region(j, "alone", "A", "name", a[0], 2, &err));
+    /* [0, 10) goes to [1, 10) with .9, though it meets [0, 6) with .6; [20, 30) and
+     * [24, 34) meet with 6/14. */
+    json_t *half = check(j, "{}"), *third = check(j, "{\"iou\": 0.4}");
+    near(number_at(half, "regions", "value"), 2. / 6, 1e-12);
+    near(number_at(half, "regions", "iou"), .9, 1e-12);
+    near(number_at(half, "regions", "same_label"), 1, 1e-12);
+    near(number_at(third, "regions", "value"), 4. / 6, 1e-12);
+    near(number_at(third, "regions", "same_label"), .5, 1e-12);
+    ck_assert(number_at(third, "regions", "items") == 1);
+    json_decref(half);
+    json_decref(third);
+    hone_judgements_free(j);
+}
+END_TEST
+
+START_TEST(turned_pairs_are_the_same_unit)
+{
+    hone_judgements *j = NULL;
+
+    ck_ok(hone_judgements_new(&j, HONE_PAIR, &err));
+    ck_ok(hone_judgements_add_pair(j, "1", "A", "x", "y", "left", 1, &err));
+    ck_ok(hone_judgements_add_pair(j, "1", "B", "y", "x", "right", 1, &err));
+    ck_ok(hone_judgements_add_pair(j, "1", "A", "x", "z", "right", 1, &err));
+    ck_ok(hone_judgements_add_pair(j, "1", "B", "x", "z", "right", 1, &err));
+    json_t *result = check(j, "{}");
+    near(number_at(result, "percent", "value"), 1, 0);
+    near(number_at(result, "percent", "items"), 2, 0);
+    near(number_at(result, "krippendorff", "value"), 1, 1e-12);
+    json_decref(result);
+    hone_judgements_free(j);
+}
+END_TEST
+
+/* n units of two numbers each, with correlation about .8. */
+static hone_judgements *many_numbers(int n)
+{
+    hone_random random = hone_random_named(9, "many");
+    hone_judgements *j = NULL;
+
+    ck_ok(hone_judgements_new(&j, HONE_INTERVAL, &err));
+    for (int u = 0; u < n; u++) {
+        double at = 2 * hone_random_normal(&random);
+        char item[16];
+        snprintf(item, sizeof item, "%d", u);
+        ck_ok(hone_judgements_add(j, item, "A", NULL, at + hone_random_normal(&random), &err));
+        ck_ok(hone_judgements_add(j, item, "B", NULL, at + hone_random_normal(&random), &err));
+    }
+    return j;
+}
+
+START_TEST(many_units_have_the_interval_of_the_standard_error)
+{
+    hone_judgements *j = many_numbers(4000);
+    json_t *result = check(j, "{\"bootstrap\": 2000}");
+    const json_t *interval = json_object_get(json_object_get(result, "krippendorff"), "interval");
+    double value = number_at(result, "krippendorff", "value");
+    double se = number_at(result, "krippendorff", "se");
+
+    near(value, .8, .02);
+    near(json_number_value(json_array_get(interval, 0)), value - 1.96 * se, .15 * se);
+    near(json_number_value(json_array_get(interval, 1)), value + 1.96 * se, .15 * se);
+    json_decref(result);
+    hone_judgements_free(j);
+}
+END_TEST
+
+START_TEST(annotators_can_be_what_is_resampled)
+{
+    hone_judgements *j = four_raters(HONE_NOMINAL);
+    json_t *result = check(j, "{\"bootstrap\": 500, \"cluster\": \"annotator\"}");
+    static const char *const names[] = { "percent", "fleiss", "conger", "gwet",
+                                         "brennan_prediger", "krippendorff" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const json_t *one = json_object_get(result, names[i]);
+        const json_t *interval = json_object_get(one, "interval");
+        double value = json_number_value(json_object_get(one, "value"));
+        ck_assert_str_eq(json_string_value(json_object_get(one, "cluster")), "annotator");
+        ck_assert_msg(json_number_value(json_array_get(interval, 0)) <= value &&
+                      json_number_value(json_array_get(interval, 1)) >= value, "%s", names[i]);
+        /* Resamples of one annotator only have no pairs. */
+        ck_assert(number_at(result, names[i], "undefined_resamples") < 30);
+    }
+    json_decref(result);
     hone_judgements_free(j);
 }
 END_TEST
@@ -346,7 +517,8 @@ END_TEST
 START_TEST(numbers_have_alpha_only)
 {
     hone_judgements *j = four_raters(HONE_INTERVAL);
-    json_t *result = check(j, "{}");
+    json_t *result = check(j, "{\"methods\": [\"percent\", \"cohen\", \"fleiss\", "
+                              "\"krippendorff\"]}");
 
     undefined_is(result, "percent", "level");
     undefined_is(result, "cohen", "level");
@@ -499,6 +671,12 @@ int main(void)
     tcase_add_loop_test(values, fleiss_of_four_raters_with_each_kind_of_weights, 0, 3);
     tcase_add_test(values, kappas_of_the_three_by_three_table);
     tcase_add_test(values, weighted_kappas_of_the_three_by_three_table);
+    tcase_add_loop_test(values, intraclass_correlations_of_shrout_and_fleiss, 0, 6);
+    tcase_add_test(values, a_missing_value_leaves_the_one_way_correlation_only);
+    tcase_add_test(values, regions_match_by_overlap_largest_first);
+    tcase_add_test(values, turned_pairs_are_the_same_unit);
+    tcase_add_test(values, many_units_have_the_interval_of_the_standard_error);
+    tcase_add_test(values, annotators_can_be_what_is_resampled);
     tcase_add_test(values, interval_alpha_of_many_distinct_numbers_equals_the_pairwise_definition);
     suite_add_tcase(suite, values);
 
