@@ -103,8 +103,8 @@ static inline void check_one(const char *what, int64_t i, double got, double wan
         ck_assert_msg(isnan(want) ? isnan(got) : got == want, "%s %s[%lld]: %.9g, not %.9g",
                       fast->name, what, (long long)i, got, want);
     else
-        ck_assert_msg(fabs(got - want) <= allowed, "%s %s[%lld]: %.9g, not %.9g to %.3g", fast->name,
-                      what, (long long)i, got, want, allowed);
+        ck_assert_msg(fabs(got - want) <= allowed, "%s %s[%lld]: %.9g, not %.9g to %.3g",
+                      fast->name, what, (long long)i, got, want, allowed);
 }
 
 /* Each element within `relative` of itself, or `absolute`. */

@@ -3,8 +3,8 @@
 
 /* Numbers where functions bend, end, overflow or lose bits. */
 static const float nasty[] = {
-    0.0f, -0.0f, 1e-45f, -1e-45f, 1e-40f, -1e-40f, FLT_MIN, -FLT_MIN, 1e-20f, -1e-20f, 1e-7f, -1e-7f,
-    0.3f, -0.3f, 0.624999f, 0.625f, 0.625001f, -0.625f, 1.0f, -1.0f, 3.0f, -3.0f, 4.0f, -4.0f,
+    0.0f, -0.0f, 1e-45f, -1e-45f, 1e-40f, -1e-40f, FLT_MIN, -FLT_MIN, 1e-20f, -1e-20f,
+    1e-7f, -1e-7f, 0.3f, -0.3f, 0.624999f, 0.625f, 0.625001f, -0.625f, 1.0f, -1.0f, 3.0f, -3.0f, 4.0f, -4.0f,
     9.01f, -9.01f, 14.0f, -14.0f, 16.0f, -16.0f, 17.0f, -17.0f, 20.0f, -20.0f, 32.0f, -33.0f,
     87.3f, -87.3f, 88.72283f, 88.72284f, -88.8f, -103.9f, -103.98f, -104.1f, 200.0f, -200.0f,
     1e4f, -1e4f, 1e10f, -1e10f, 1e15f, -1e15f,
@@ -54,7 +54,7 @@ START_TEST(functions_are_exact_to_a_few_units_everywhere)
         /* all bit patterns in steps: signs, denormals, infinities, NaN too */
         for (uint64_t bits = 0; bits < 1ull << 32;) {
             int64_t n = 0;
-            for (; n < BATCH && bits < 1ull << 32; n++, bits += 5003) {
+            for (; n < BATCH && bits < 1ull << 32; n++, bits += 16381) {
                 uint32_t word = (uint32_t)bits;
                 memcpy(&x[n], &word, sizeof word);
             }
@@ -118,8 +118,9 @@ START_TEST(an_element_does_not_depend_on_its_place)
             fast->unary(f, 100, x.f, whole);
             fast->unary(f, 1, x.f + from, &one);
             fast->unary(f, 60, x.f + from, part);
-            ck_assert_msg(!memcmp(&one, &whole[from], sizeof one), "%s function %d", fast->name, f);
-            ck_assert_msg(!memcmp(part, &whole[from], sizeof part), "%s function %d", fast->name, f);
+            ck_assert_msg(!memcmp(&one, &whole[from], sizeof one) &&
+                              !memcmp(part, &whole[from], sizeof part),
+                          "%s function %d", fast->name, f);
         }
     twin_free(&x);
 }

@@ -80,8 +80,8 @@ END_TEST
 static void try_norms(int64_t rows, int64_t d, bool add)
 {
     twin x = twin_random(rows * d, 3), w = twin_random(d, 1), b = twin_random(d, 1);
-    twin dy = twin_random(rows * d, 1), y = twin_fill(rows * d, NAN), dx = twin_target(rows * d, add);
-    twin dw = twin_random(d, 1), db = twin_random(d, 1), mean = twin_fill(rows, NAN);
+    twin dy = twin_random(rows * d, 1), dx = twin_target(rows * d, add);
+    twin y = twin_fill(rows * d, NAN), dw = twin_random(d, 1), db = twin_random(d, 1), mean = twin_fill(rows, NAN);
     twin inv = twin_fill(rows, NAN);
     for (int64_t i = 0; i < d; i++) { /* one far from 0, one of zeros */
         twin_set(&x, i, x.f[i] + 40);
@@ -107,8 +107,10 @@ static void try_norms(int64_t rows, int64_t d, bool add)
         check_each("layernorm", &y, 1e-5, d == 1 ? 1e-2 : 2e-5);
         check_each("mean", &mean, 5e-7, 1e-6);
         check_each("inv", &inv, 1e-5, 0);
-        fast->layernorm_grad(rows, d, x.f, w.f, mean.f, inv.f, dy.f, dx.f, add, dw.f, k ? db.f : NULL);
-        slow->layernorm_grad(rows, d, x.d, w.d, mean.d, inv.d, dy.d, dx.d, add, dw.d, k ? db.d : NULL);
+        fast->layernorm_grad(rows, d, x.f, w.f, mean.f, inv.f, dy.f, dx.f, add, dw.f,
+                             k ? db.f : NULL);
+        slow->layernorm_grad(rows, d, x.d, w.d, mean.d, inv.d, dy.d, dx.d, add, dw.d,
+                             k ? db.d : NULL);
         check_rows("layernorm dx", &dx, d, 2e-5, 5e-5);
         check_rows("layernorm dw", &dw, d, 2e-5, 1e-6);
         check_rows("layernorm db", &db, d, 2e-6, 1e-6);
@@ -243,8 +245,8 @@ static void try_attention(int64_t cols, double scale, double cap)
 {
     const float nothing = scale < 0 ? INFINITY : -INFINITY;
     int64_t ld = cols + 5, low[SEEN], high[SEEN];
-    twin raw = twin_random(SEEN * ld, 5), lse = twin_fill(SEEN, NAN), delta = twin_random(SEEN, 0.1);
-    twin dp = twin_random(SEEN * ld, 1);
+    twin raw = twin_random(SEEN * ld, 5), delta = twin_random(SEEN, 0.1);
+    twin lse = twin_fill(SEEN, NAN), dp = twin_random(SEEN * ld, 1);
     for (int64_t r = 0; r < SEEN; r++) {
         low[r] = r == 5 ? cols / 2 : r % 3 * cols / 7;
         high[r] = r == 5 ? cols / 2 : cols - r % 2 * cols / 5;
@@ -310,7 +312,8 @@ static void try_losses(int64_t vocab, double cap, double scale)
 {
     enum { ROWS = 6 };
     twin logits = twin_rows(ROWS, vocab), nll = twin_fill(ROWS, NAN), logp = twin_fill(ROWS, NAN);
-    twin entropy = twin_fill(ROWS, NAN), dlogp = twin_random(ROWS, 1), dentropy = twin_random(ROWS, 1);
+    twin entropy = twin_fill(ROWS, NAN);
+    twin dlogp = twin_random(ROWS, 1), dentropy = twin_random(ROWS, 1);
     int32_t targets[ROWS];
     float weights[ROWS];
     for (int64_t r = 0; r < ROWS; r++) {

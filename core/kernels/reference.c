@@ -33,10 +33,8 @@ static void reference_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, do
 static void reference_affine(int64_t n, double scale, const void *xv, double shift, void *yv,
                              bool add)
 {
-    const double *x = xv;
-    double *y = yv;
     for (int64_t i = 0; i < n; i++)
-        put(&y[i], scale * x[i] + shift, add);
+        put((double *)yv + i, scale * ((const double *)xv)[i] + shift, add);
 }
 
 static double sigmoid(double x)
