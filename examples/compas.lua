@@ -4,23 +4,21 @@
 local hone = require "hone"
 local args = hone.args { data = hone.required.path }
 
-local people = hone.data.load(args.data)
-local groups = { all = { 0, 0, 0, 0 } }
-local function count(group, cell)
-  groups[group] = groups[group] or { 0, 0, 0, 0 }
-  groups[group][cell] = groups[group][cell] + 1
-end
-for i = 1, #people do
-  local person = people[i]
-  local said, did = person.score_text ~= "Low", person.two_year_recid == "1"
-  local cell = did and (said and 4 or 3) or (said and 2 or 1)
-  count("all", cell)
-  count(person.race, cell)
-end
+local scores = hone.judgements.load(args.data, {
+  item = "id", annotator = "type_of_assessment", value = "score_text", level = "ordinal",
+  labels = { "Low", "Medium", "High" }, item_attributes = { "race", "two_year_recid" },
+})
+local audit = hone.bias.audit { scores, hone.bias.equalised_odds {
+  attribute = "race", truth = "two_year_recid", positive = { "Medium", "High" } } }
+print(audit)
 
 print "group               TN    FP    FN    TP    false positives  false negatives"
-for _, group in ipairs { "all", "African-American", "Caucasian" } do
-  local tn, fp, fn, tp = table.unpack(groups[group])
-  print(("%-17s %5d %5d %5d %5d    %.2f %%          %.2f %%"):format(group, tn, fp, fn, tp,
-    100 * fp / (fp + tn), 100 * fn / (fn + tp)))
+local all = { group = "all", tn = 0, fp = 0, fn = 0, tp = 0 }
+local groups = audit.findings[1].result.groups
+for _, g in ipairs(groups) do
+  for _, cell in ipairs { "tn", "fp", "fn", "tp" } do all[cell] = all[cell] + g[cell] end
+end
+for _, g in ipairs { all, table.unpack(groups) } do
+  print(("%-17s %5d %5d %5d %5d    %.2f %%          %.2f %%"):format(g.group, g.tn, g.fp, g.fn, g.tp,
+    100 * g.fp / (g.fp + g.tn), 100 * g.fn / (g.fn + g.tp)))
 end

@@ -33,6 +33,7 @@ nobase_dist_luadata_DATA += lua/hone/judgements.lua
 nobase_dist_luadata_DATA += lua/hone/kinds.lua
 nobase_dist_luadata_DATA += lua/hone/label_rows.lua
 nobase_dist_luadata_DATA += lua/hone/labels.lua
+nobase_dist_luadata_DATA += lua/hone/likelihood.lua
 nobase_dist_luadata_DATA += lua/hone/memory.lua
 nobase_dist_luadata_DATA += lua/hone/model.lua
 nobase_dist_luadata_DATA += lua/hone/object.lua

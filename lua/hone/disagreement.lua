@@ -115,7 +115,9 @@ local function mistake(record, found, skill, o)
   return weak and ("all votes against are by annotators with a skill below %s"):format(text.number(o.skill)) or nil
 end
 
-local function key_of(order) return math.min(order[1], order[2]) .. "/" .. math.max(order[1], order[2]) end
+-- The two labels voted for most, in their own order.
+local function rivals(order) return math.min(order[1], order[2]), math.max(order[1], order[2]) end
+local function key_of(order) return ("%d/%d"):format(rivals(order)) end
 
 -- The cause, and why in words.
 local function propose(record, found, context)
@@ -132,8 +134,9 @@ local function propose(record, found, context)
   if why then return "mistake", why end
   local times = context.confused[record.key]
   if #context.labels > 2 and times >= 3 and times / context.disputed >= o.recurs then
+    local a, b = rivals(record.order)
     return "guideline", ("%s and %s are confused in %d of %d disputed items"):format(
-      context.labels[record.order[1]], context.labels[record.order[2]], times, context.disputed)
+      context.labels[a], context.labels[b], times, context.disputed)
   end
   return "ambiguous", ("entropy of the votes is %.2f of its maximum"):format(record.entropy)
 end

@@ -16,6 +16,7 @@ local modules = {
   batch      = { "hone.batch" },
   data       = { "hone.data" },
   judgements = { "hone.judgements" },
+  likelihood = { "hone.likelihood" },
   model      = { "hone.model" },
   random     = { "hone.random" },
   required   = { "hone.args", "required" },

@@ -24,7 +24,7 @@ table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; vertical-align: top; padding: .35em .8em .35em 0;
   border-bottom: 1px solid var(--grid); overflow-wrap: anywhere }
 th { color: var(--soft); font-weight: 500 }
-table.matrix { width: auto } .matrix td { text-align: right; padding: .35em .8em }
+table.matrix { width: auto } .matrix td, .matrix th { text-align: right; padding: .35em .8em }
 .scroll { overflow-x: auto }
 svg { width: 100%; max-width: 760px; height: auto; display: block; margin: 1em 0 }
 svg text { font: 11px system-ui, sans-serif; fill: var(--soft) }
@@ -62,6 +62,9 @@ local function estimates(part)
   for _, check in ipairs(part.checks) do
     for _, key in ipairs(sorted(check.result or {})) do
       local one = check.result[key]
+      if key == "floor" then
+        one = nil -- the value of another, with its verdict
+      end
       if type(one) == "table" and number(one.value) then
         local interval = list_of(one.interval)
         rows[#rows + 1] = { name = key, value = one.value, low = number(interval[1]), high = number(interval[2]),
