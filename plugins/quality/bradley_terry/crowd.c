@@ -1,0 +1,455 @@
+/* crowd.c -- strengths of options where annotators differ in skill and side.
+ *
+ * Annotator w looks at both options with chance g_w and otherwise answers by the
+ * side alone. With o = 1 where the left option won and -1 where the right did,
+ * and y = 1 where the left one was shown first (or nothing is known) and -1
+ * where the second,
+ *   P(o) = g_w s(o (s_left - s_right)) + (1 - g_w) s(o y q_w),  s(x) = 1/(1 + e^-x).
+ * A tie is half of each. The posterior's mode has priors that keep it finite: for
+ * each option pseudo-wins and as many losses, for g_w a Beta distribution, for
+ * q_w a normal one. Parameters are x = (strengths, logit g, q); the posterior is
+ * climbed by limited-memory BFGS with steps that never go down.
+ *
+ * Annotators are walked in CROWD_PIECES fixed pieces whose sums are added in
+ * order: the number of threads changes no bit.
+ *
+ * Chen, Bennett, Collins-Thompson & Horvitz 2013, doi:10.1145/2433396.2433420
+ * (skill); the side as in crowd annotation practice (reference: position bias). */
+#include "bradley_terry.h"
+
+#include <hone/statistics.h>
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+enum { MEMORY = 12 }; /* steps that BFGS remembers */
+
+static double crowd_sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static double crowd_log_sigmoid(double x)
+{
+    return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x));
+}
+
+int crowd_open(struct crowd *c, const struct bradley_terry *o, const struct pairs *pairs,
+               hone_error *err)
+{
+    const int32_t *annotator = hone_judgements_annotator(pairs->judgements);
+    size_t n = pairs->options, workers = hone_judgements_annotators(pairs->judgements), counted;
+
+    *c = (struct crowd){
+        .pairs = pairs, .context = o->context, .annotators = workers, .count = n + 2 * workers,
+        .prior = isnan(o->prior) ? 0.1 : o->prior, .skill_hits = o->skill_prior.items[0],
+        .skill_misses = o->skill_prior.items[1], .side_sd = o->side_sd,
+    };
+    c->starts = hone_alloc(workers + 2, sizeof *c->starts);
+    c->by_annotator = hone_alloc(pairs->rows + 1, sizeof *c->by_annotator);
+    c->x = hone_alloc(c->count + 1, sizeof *c->x);
+    c->pieces = hone_alloc(CROWD_PIECES, (n + 1) * sizeof *c->pieces);
+    if (!c->starts || !c->by_annotator || !c->x || !c->pieces)
+        return hone_fail_memory(err, "annotators");
+    for (size_t r = 0; r < pairs->rows; r++)
+        c->starts[annotator[r] + 1] += pairs->at[r] >= 0;
+    for (size_t w = 0; w < workers; w++)
+        c->starts[w + 1] += c->starts[w];
+    counted = c->starts[workers];
+    for (size_t r = pairs->rows; r-- > 0;) /* ends move back to the beginnings */
+        if (pairs->at[r] >= 0)
+            c->by_annotator[--c->starts[annotator[r] + 1]] = (int32_t)r;
+    for (size_t w = 0; w < workers; w++)
+        c->starts[w] = c->starts[w + 1];
+    c->starts[workers] = counted;
+    for (size_t w = 0; w < workers; w++)
+        c->x[n + w] = log(c->skill_hits / c->skill_misses);
+    return HONE_OK;
+}
+
+void crowd_close(struct crowd *c)
+{
+    hone_free(c->starts);
+    hone_free(c->by_annotator);
+    hone_free(c->x);
+    hone_free(c->pieces);
+    *c = (struct crowd){0};
+}
+
+/* ---- one comparison ---- */
+
+struct answer {
+    int32_t left, right;
+    double weight, shown;    /* shown: y */
+    double outcome;          /* of the left option: 1, 0.5, 0 */
+};
+
+static struct answer crowd_answer(const struct crowd *c, size_t row)
+{
+    const struct pairs *p = c->pairs;
+    const int32_t *order = hone_judgements_order(p->judgements);
+    const struct pairs_cell *cell = &p->cell[p->at[row] >> 1];
+    bool swap = p->at[row] & 1;
+    double outcome = pairs_outcome(p, row);
+
+    return (struct answer){
+        .left = swap ? cell->b : cell->a, .right = swap ? cell->a : cell->b,
+        .weight = pairs_weight(p, row) * (c->times ? c->times[c->cluster[row]] : 1),
+        .shown = order && order[row] == 2 ? -1 : 1, .outcome = swap ? 1 - outcome : outcome,
+    };
+}
+
+/* log P(o) of one side, and its derivatives by d, logit g and q. */
+struct chance {
+    double p, seen, guessed;      /* P, s(o d), s(o y q) */
+    double d, g, q;               /* of P */
+    double dd, gg, qq, dg, gq;    /* dq is 0 */
+};
+
+static struct chance crowd_chance(double o, double y, double d, double skill, double side)
+{
+    double a = crowd_sigmoid(o * d), b = crowd_sigmoid(o * y * side);
+    double sa = a * (1 - a), sb = b * (1 - b), v = skill * (1 - skill);
+
+    return (struct chance){
+        .p = skill * a + (1 - skill) * b, .seen = a, .guessed = b,
+        .d = skill * o * sa, .g = v * (a - b), .q = (1 - skill) * o * y * sb,
+        .dd = skill * sa * (1 - 2 * a), .gg = v * (1 - 2 * skill) * (a - b),
+        .qq = (1 - skill) * sb * (1 - 2 * b), .dg = v * o * sa, .gq = -v * o * y * sb,
+    };
+}
+
+/* ---- the objective ---- */
+
+struct sweep {
+    struct crowd *c;
+    const double *x;
+    double *gradient;             /* skills and sides are written; strengths go to pieces */
+};
+
+static double sweep_annotator(const struct sweep *s, size_t w, double *strengths)
+{
+    struct crowd *c = s->c;
+    size_t n = c->pairs->options;
+    double logit = s->x[n + w], skill = crowd_sigmoid(logit), side = s->x[n + c->annotators + w];
+    double times = c->times && c->times_annotators ? c->times[w] : 1, g, q, sum;
+
+    sum = times * (c->skill_hits * crowd_log_sigmoid(logit) +
+                   c->skill_misses * crowd_log_sigmoid(-logit) -
+                   side * side / (2 * c->side_sd * c->side_sd));
+    g = times * (c->skill_hits - (c->skill_hits + c->skill_misses) * skill);
+    q = -times * side / (c->side_sd * c->side_sd);
+    for (size_t i = c->starts[w]; i < c->starts[w + 1]; i++) {
+        struct answer a = crowd_answer(c, (size_t)c->by_annotator[i]);
+        double d = s->x[a.left] - s->x[a.right];
+        for (int o = 1; o >= -1 && a.weight > 0; o -= 2) {
+            double weight = a.weight * (o > 0 ? a.outcome : 1 - a.outcome);
+            struct chance p;
+            if (!(weight > 0))
+                continue;
+            p = crowd_chance(o, a.shown, d, skill, side);
+            sum += weight * log(p.p);
+            strengths[a.left] += weight * p.d / p.p;
+            strengths[a.right] -= weight * p.d / p.p;
+            g += weight * p.g / p.p;
+            q += weight * p.q / p.p;
+        }
+    }
+    s->gradient[n + w] = g;
+    s->gradient[n + c->annotators + w] = q;
+    return sum;
+}
+
+static void sweep_piece(void *arg, int64_t piece)
+{
+    const struct sweep *s = arg;
+    size_t n = s->c->pairs->options, workers = s->c->annotators;
+    double *mine = s->c->pieces + (size_t)piece * (n + 1), sum = 0;
+
+    memset(mine, 0, (n + 1) * sizeof *mine);
+    for (size_t w = workers * (size_t)piece / CROWD_PIECES;
+         w < workers * (size_t)(piece + 1) / CROWD_PIECES; w++)
+        sum += sweep_annotator(s, w, mine);
+    mine[n] = sum;
+}
+
+double crowd_objective(struct crowd *c, const double *x, double *gradient)
+{
+    struct sweep s = { c, x, gradient };
+    size_t n = c->pairs->options;
+    double sum = 0;
+
+    hone_parallel(c->context, CROWD_PIECES, sweep_piece, &s);
+    for (size_t i = 0; i < n; i++) {
+        sum += c->prior * (crowd_log_sigmoid(x[i]) + crowd_log_sigmoid(-x[i]));
+        gradient[i] = c->prior * (1 - 2 * crowd_sigmoid(x[i]));
+    }
+    for (size_t k = 0; k < CROWD_PIECES; k++) {
+        for (size_t i = 0; i < n; i++)
+            gradient[i] += c->pieces[k * (n + 1) + i];
+        sum += c->pieces[k * (n + 1) + n];
+    }
+    return sum;
+}
+
+/* ---- climbing ---- */
+
+struct climb {
+    size_t count, used;
+    double *gradient, *next, *direction, *trial;          /* [count] */
+    double *moved, *turned;                               /* [MEMORY, count] */
+    double rho[MEMORY];
+};
+
+static double climb_dot(const double *a, const double *b, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* direction = (inverse curvature from the steps remembered) * gradient. */
+static void climb_direct(struct climb *m)
+{
+    size_t n = m->count, kept = m->used < MEMORY ? m->used : MEMORY;
+    double alpha[MEMORY], scale = 1e-2;
+
+    memcpy(m->direction, m->gradient, n * sizeof *m->direction);
+    for (size_t j = 0; j < kept; j++) {
+        size_t k = (m->used - 1 - j) % MEMORY;
+        alpha[k] = m->rho[k] * climb_dot(m->moved + k * n, m->direction, n);
+        for (size_t i = 0; i < n; i++)
+            m->direction[i] -= alpha[k] * m->turned[k * n + i];
+        if (!j)
+            scale = 1 / (m->rho[k] * climb_dot(m->turned + k * n, m->turned + k * n, n));
+    }
+    for (size_t i = 0; i < n; i++)
+        m->direction[i] *= scale;
+    for (size_t j = kept; j-- > 0;) {
+        size_t k = (m->used - 1 - j) % MEMORY;
+        double beta = m->rho[k] * climb_dot(m->turned + k * n, m->direction, n);
+        for (size_t i = 0; i < n; i++)
+            m->direction[i] += (alpha[k] - beta) * m->moved[k * n + i];
+    }
+}
+
+static void climb_remember(struct climb *m, const double *x)
+{
+    size_t n = m->count, k = m->used % MEMORY;
+    double *moved = m->moved + k * n, *turned = m->turned + k * n, along;
+
+    for (size_t i = 0; i < n; i++) {
+        moved[i] = m->trial[i] - x[i];
+        turned[i] = m->gradient[i] - m->next[i]; /* of the negated objective */
+    }
+    along = climb_dot(moved, turned, n);
+    if (along > 1e-12 * climb_dot(turned, turned, n)) {
+        m->rho[k] = 1 / along;
+        m->used++;
+    }
+}
+
+/* A step that raises the objective by a share of what its slope promises. */
+static bool climb_step(struct crowd *c, struct climb *m, double slope)
+{
+    for (double size = 1; size > 1e-12; size /= 2) {
+        double next;
+        for (size_t i = 0; i < m->count; i++)
+            m->trial[i] = c->x[i] + size * m->direction[i];
+        next = crowd_objective(c, m->trial, m->next);
+        if (next >= c->objective + 1e-4 * size * slope) {
+            climb_remember(m, c->x);
+            memcpy(c->x, m->trial, m->count * sizeof *c->x);
+            memcpy(m->gradient, m->next, m->count * sizeof *m->gradient);
+            c->objective = next;
+            return true;
+        }
+    }
+    return false;
+}
+
+int crowd_run(struct crowd *c, int64_t iterations, double tolerance, hone_json *trace,
+              hone_error *err)
+{
+    size_t n = c->count;
+    struct climb m = { .count = n };
+    int failed = 0;
+
+    if (!(m.gradient = hone_alloc(n + 1, (4 + 2 * MEMORY) * sizeof *m.gradient)))
+        return hone_fail_memory(err, "annotators");
+    m.next = m.gradient + n;
+    m.direction = m.next + n;
+    m.trial = m.direction + n;
+    m.moved = m.trial + n;
+    m.turned = m.moved + MEMORY * n;
+    c->objective = crowd_objective(c, c->x, m.gradient);
+    c->converged = false;
+    for (c->iterations = 0; c->iterations < iterations && !c->converged; c->iterations++) {
+        double slope;
+        climb_direct(&m);
+        slope = climb_dot(m.direction, m.gradient, n);
+        if (!(slope > 0)) { /* what is remembered misleads: the gradient itself */
+            m.used = 0;
+            climb_direct(&m);
+            slope = climb_dot(m.direction, m.gradient, n);
+        }
+        c->converged = slope <= tolerance * (1 + fabs(c->objective)) * tolerance;
+        if (!climb_step(c, &m, slope)) {
+            c->converged |= !m.used;
+            m.used = 0;
+        }
+        if (trace)
+            failed |= json_array_append_new(trace, json_real(c->objective));
+    }
+    hone_free(m.gradient);
+    return failed ? hone_fail_memory(err, "a trace") : HONE_OK;
+}
+
+/* ---- standard errors ---- */
+
+/* The curvature, negated: of strengths h [n, n], and of each annotator a 2 x 2
+ * block and its rows against strengths. */
+struct block {
+    double gg, gq, qq;       /* then its inverse */
+    double *across;          /* [2, n] */
+    int32_t *touched;        /* [n] options of this annotator */
+    size_t count;
+};
+
+static void block_row(const struct crowd *c, struct block *b, double *h, size_t row, size_t w)
+{
+    size_t n = c->pairs->options;
+    struct answer a = crowd_answer(c, row);
+    double skill = crowd_sigmoid(c->x[n + w]), side = c->x[n + c->annotators + w];
+    double d = c->x[a.left] - c->x[a.right];
+
+    for (int o = 1; o >= -1; o -= 2) {
+        double weight = a.weight * (o > 0 ? a.outcome : 1 - a.outcome), dd, dg, dq;
+        struct chance p;
+        if (!(weight > 0))
+            continue;
+        p = crowd_chance(o, a.shown, d, skill, side);
+        dd = weight * (p.d * p.d / p.p - p.dd) / p.p;
+        dg = weight * (p.d * p.g / p.p - p.dg) / p.p;
+        dq = weight * p.d * p.q / (p.p * p.p);
+        h[(size_t)a.left * n + (size_t)a.left] += dd;
+        h[(size_t)a.right * n + (size_t)a.right] += dd;
+        h[(size_t)a.left * n + (size_t)a.right] -= dd;
+        h[(size_t)a.right * n + (size_t)a.left] -= dd;
+        b->gg += weight * (p.g * p.g / p.p - p.gg) / p.p;
+        b->gq += weight * (p.g * p.q / p.p - p.gq) / p.p;
+        b->qq += weight * (p.q * p.q / p.p - p.qq) / p.p;
+        b->across[a.left] += dg;
+        b->across[a.right] -= dg;
+        b->across[n + (size_t)a.left] += dq;
+        b->across[n + (size_t)a.right] -= dq;
+    }
+}
+
+static bool block_fill(const struct crowd *c, struct block *b, double *h, size_t w)
+{
+    size_t n = c->pairs->options;
+    double skill = crowd_sigmoid(c->x[n + w]), det;
+
+    memset(b->across, 0, 2 * n * sizeof *b->across);
+    b->gg = (c->skill_hits + c->skill_misses) * skill * (1 - skill);
+    b->gq = 0;
+    b->qq = 1 / (c->side_sd * c->side_sd);
+    for (size_t i = c->starts[w]; i < c->starts[w + 1]; i++)
+        block_row(c, b, h, (size_t)c->by_annotator[i], w);
+    b->count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (b->across[i] != 0 || b->across[n + i] != 0)
+            b->touched[b->count++] = (int32_t)i;
+    det = b->gg * b->qq - b->gq * b->gq;
+    if (!(b->gg > 0 && det > 0))
+        return false;
+    *b = (struct block){ .gg = b->qq / det, .gq = -b->gq / det, .qq = b->gg / det,
+                         .across = b->across, .touched = b->touched, .count = b->count };
+    return true;
+}
+
+/* across^T block^-1 across, of options i and k. */
+static double block_between(const struct block *b, size_t n, size_t i, size_t k)
+{
+    const double *g = b->across, *q = b->across + n;
+
+    return g[i] * (b->gg * g[k] + b->gq * q[k]) + q[i] * (b->gq * g[k] + b->qq * q[k]);
+}
+
+/* Strengths alone: h less what not knowing the annotators takes away. */
+static bool covariance_strengths(const struct crowd *c, struct block *b, double *h)
+{
+    size_t n = c->pairs->options;
+    bool regular = true;
+
+    for (size_t w = 0; w < c->annotators && regular; w++) {
+        regular = block_fill(c, b, h, w);
+        for (size_t i = 0; i < b->count && regular; i++)
+            for (size_t k = 0; k < b->count; k++)
+                h[(size_t)b->touched[i] * n + (size_t)b->touched[k]] -=
+                    block_between(b, n, (size_t)b->touched[i], (size_t)b->touched[k]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        double chance = crowd_sigmoid(c->x[i]);
+        h[i * n + i] += 2 * c->prior * chance * (1 - chance);
+        if (c->pairs->component[i] < 0)
+            h[i * n + i] = 1;
+    }
+    return regular && hone_cholesky(h, n);
+}
+
+/* Var = B^-1 + B^-1 across V across^T B^-1, its diagonal. */
+static void covariance_annotator(const struct crowd *c, struct block *b, const double *v,
+                                 double *waste, double *errors, size_t w)
+{
+    size_t n = c->pairs->options;
+    double gg = 0, gq = 0, qq = 0;
+
+    block_fill(c, b, waste, w);
+    for (size_t i = 0; i < b->count; i++)
+        for (size_t k = 0; k < b->count; k++) {
+            size_t at = (size_t)b->touched[i], to = (size_t)b->touched[k];
+            double among = v[at * n + to];
+            gg += b->across[at] * among * b->across[to];
+            gq += b->across[at] * among * b->across[n + to];
+            qq += b->across[n + at] * among * b->across[n + to];
+        }
+    errors[w] = sqrt(b->gg + b->gg * b->gg * gg + 2 * b->gg * b->gq * gq + b->gq * b->gq * qq);
+    errors[c->annotators + w] = sqrt(b->qq + b->qq * b->qq * qq + 2 * b->qq * b->gq * gq +
+                                     b->gq * b->gq * gg);
+}
+
+int crowd_covariance(struct crowd *c, double **out, double *errors, bool *made, hone_error *err)
+{
+    size_t n = c->pairs->options;
+    double *h = hone_alloc(n * n + 1, sizeof *h), *waste = hone_alloc(n * n + 1, sizeof *waste);
+    struct block b = { .across = hone_alloc(2 * n + 1, sizeof *b.across),
+                       .touched = hone_alloc(n + 1, sizeof *b.touched) };
+    int code = HONE_OK;
+
+    *out = NULL;
+    *made = false;
+    if (!h || !waste || !b.across || !b.touched) {
+        code = hone_fail_memory(err, "a covariance");
+        goto out;
+    }
+    *made = c->prior > 0 && covariance_strengths(c, &b, h);
+    if (!*made)
+        goto out;
+    hone_cholesky_invert(h, n);
+    for (size_t w = 0; w < c->annotators; w++)
+        covariance_annotator(c, &b, h, waste, errors, w);
+    pairs_centre_covariance(c->pairs, h, waste);
+    *out = h;
+    h = NULL;
+out:
+    hone_free(h);
+    hone_free(waste);
+    hone_free(b.across);
+    hone_free(b.touched);
+    return code;
+}
