@@ -15,9 +15,10 @@
  * less the divergence of q from the priors, never falls. From several starts
  * (the first even, others drawn), the best bound is taken.
  *
- * Columns of annotators: competence (mean of theta), competence_low,
- * competence_high (95 % of q). Labels never used by an annotator keep the
- * prior's counts and need no memory.
+ * Columns of annotators: competence (mean of theta), competence_low and
+ * competence_high: of a Beta with q's mean and as many counts as the observed
+ * information says (votes.h). q itself takes who knew for known: it is too narrow.
+ * Labels that an annotator never used keep the prior's counts and need no memory.
  *
  * Hovy, Berg-Kirkpatrick, Vaswani & Hovy 2013, aclanthology.org/N13-1132. */
 #include "votes.h"
@@ -56,6 +57,7 @@ struct model {
     double *wrong, *edge; /* [slots] log c, log d - log c */
     double *knew;         /* [slots] exp(E log theta)/d */
     double *know, *guess; /* [annotators] counts of q(theta), prior included */
+    double *missing;      /* [annotators] sum of P(knew)(1 - P(knew)) */
 };
 
 static double log_gamma(double x)
@@ -82,6 +84,7 @@ static double annotator_count(const struct model *m, size_t a)
 
     m->know[a] = m->o->know;
     m->guess[a] = m->o->guess;
+    m->missing[a] = 0;
     for (size_t s = v->slot_starts[a]; s < v->slot_starts[a + 1]; s++)
         m->edge[s] = 0;
     for (size_t p = v->annotator_starts[a]; p < v->annotator_starts[a + 1]; p++) {
@@ -90,6 +93,7 @@ static double annotator_count(const struct model *m, size_t a)
         knew = m->knew[s] * v->posterior[(size_t)v->item[r] * v->labels + (size_t)v->label[r]];
         m->know[a] += w * knew;
         m->guess[a] += w * (1 - knew);
+        m->missing[a] += w * knew * (1 - knew);
         m->edge[s] += w * (1 - knew);
         all += w * (1 - knew);
     }
@@ -171,7 +175,7 @@ static int model_columns(const struct model *m, hone_error *err)
 {
     struct votes *v = m->v;
     static const char *const names[] = { "competence", "competence_low", "competence_high" };
-    double *columns[3];
+    double *columns[3], p, n;
 
     for (size_t i = 0; i < 3; i++)
         if (!(columns[i] = hone_consensus_column(v->out, HONE_ANNOTATORS, names[i], 1, err)))
@@ -179,9 +183,11 @@ static int model_columns(const struct model *m, hone_error *err)
     for (size_t a = 0; a < v->annotators; a++) {
         if (v->slot_starts[a + 1] == v->slot_starts[a])
             continue;
-        columns[0][a] = m->know[a] / (m->know[a] + m->guess[a]);
-        columns[1][a] = hone_beta_quantile(.025, m->know[a], m->guess[a]);
-        columns[2][a] = hone_beta_quantile(.975, m->know[a], m->guess[a]);
+        n = m->know[a] + m->guess[a];
+        p = columns[0][a] = m->know[a] / n;
+        n = fmax(m->o->know + m->o->guess, n - m->missing[a] / (p * (1 - p)));
+        columns[1][a] = fmin(p, hone_beta_quantile(.025, p * n, (1 - p) * n));
+        columns[2][a] = fmax(p, hone_beta_quantile(.975, p * n, (1 - p) * n));
     }
     return HONE_OK;
 }
@@ -217,7 +223,8 @@ static int mace_fit(struct votes *v, const void *self, hone_error *err)
     m.knew = hone_alloc(v->slots, sizeof *m.knew);
     m.know = hone_alloc(v->annotators, sizeof *m.know);
     m.guess = hone_alloc(v->annotators, sizeof *m.guess);
-    if (!m.wrong || !m.edge || !m.knew || !m.know || !m.guess)
+    m.missing = hone_alloc(v->annotators, sizeof *m.missing);
+    if (!m.wrong || !m.edge || !m.knew || !m.know || !m.guess || !m.missing)
         code = hone_fail_memory(err, "strategies");
     if (!code)
         code = model_best(&m, err);
@@ -230,6 +237,7 @@ static int mace_fit(struct votes *v, const void *self, hone_error *err)
     hone_free(m.knew);
     hone_free(m.know);
     hone_free(m.guess);
+    hone_free(m.missing);
     return code;
 }
 
