@@ -6,6 +6,7 @@ EXTRA_DIST += tests/fuzz
 EXTRA_DIST += tests/golden
 EXTRA_DIST += tests/headers.sh
 EXTRA_DIST += tests/install.sh
+EXTRA_DIST += tests/judgements.lua
 EXTRA_DIST += tests/listed.sh
 EXTRA_DIST += tests/lsan.supp
 EXTRA_DIST += tests/lua

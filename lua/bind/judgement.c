@@ -441,6 +441,7 @@ static int judgement_weigh(lua_State *L)
     size_t count = hone_judgements_count(j);
     const double *before = hone_judgements_weight(j);
     hone_error err = { 0 };
+    const hone_judgements *weighed;
     double *weights;
     bool *keep;
     bind_box *box;
@@ -461,16 +462,16 @@ static int judgement_weigh(lua_State *L)
         }
     }
     box = bind_new(L, &bind_judgement_class);
-    if (!bind_field_bool(L, 2, "drop", false)) {
-        bind_ok(L, hone_judgements_weigh((hone_judgements **)&box->object, j, weights, &err),
-                &err);
+    bind_ok(L, hone_judgements_weigh((hone_judgements **)&box->object, j, weights, &err), &err);
+    if (!bind_field_bool(L, 2, "drop", false))
         return 1;
-    }
+    weighed = box->object;
     keep = bind_buffer(L, count + 1, sizeof *keep);
     for (size_t r = 0; r < count; r++)
         keep[r] = weights[r] > 0;
-    lua_pushvalue(L, -2);
-    bind_ok(L, hone_judgements_filter((hone_judgements **)&box->object, j, keep, &err), &err);
+    box = bind_new(L, &bind_judgement_class);
+    bind_ok(L, hone_judgements_filter((hone_judgements **)&box->object, weighed, keep, &err),
+            &err);
     return 1;
 }
 

@@ -231,13 +231,23 @@ local mitigate_schema = {
   { "reweigh", "any", doc = "an attribute of annotators, or { attribute = , target = , cap = }" },
 }
 
-local function effects(self, before)
+-- What a detector's own mitigation says it left: weights of items count in training
+-- and not in the detector's look at judgements.
+local function own_after(report, f)
+  for _, note in ipairs(report.tables[f.table].detectors or {}) do
+    local after = note.detector == f.detector and note.result and note.result.after
+    if type(after) == "table" and type(after.effect) == "number" then return after.effect end
+  end
+end
+
+local function effects(now, before, report)
   local out = {}
-  for i, f in ipairs(self) do
+  for i, f in ipairs(now) do
     local b = before[i]
+    local own = own_after(report, f)
     out[i] = { detector = f.detector, table = f.table, holds_before = b.holds == true,
-               holds = f.holds == true, before = b.result and b.result.effect or nil,
-               after = f.result and f.result.effect or nil, problem = f.problem }
+               holds = f.holds == true and not own, before = b.result and b.result.effect or nil,
+               after = own or (f.result and f.result.effect or nil), problem = f.problem }
   end
   return out
 end
@@ -269,7 +279,8 @@ function Audit:mitigate(given)
       done.changed = labels[name].changed
     end
   end
-  report.effects = core.json.list(effects(find(tables, self.detectors, self.alpha), self.findings))
+  report.effects = core.json.list(effects(find(tables, self.detectors, self.alpha), self.findings,
+                                          report))
   return self:result(tables, labels, report)
 end
 
