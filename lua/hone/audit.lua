@@ -202,9 +202,10 @@ local function reweigh(judgements, o)
                 effective = kish(out), judgements = #out }
 end
 
--- What findings that hold ask for: annotators and items to leave out, weights.
+-- What findings ask for: factors of annotators (0: left out) and items, weights
+-- and soft labels by item.
 local function asked(self, name)
-  local drop, gone, weights, notes = {}, {}, {}, {}
+  local drop, gone, weights, soft, notes = {}, {}, {}, {}, {}
   for _, f in ipairs(self.findings) do
     if f.table == name and f.result then
       for _, a in ipairs(list_of(f.result.annotators)) do
@@ -217,13 +218,23 @@ local function asked(self, name)
         for _, w in ipairs(ok and list_of(made.weights) or {}) do
           if w.item then weights[w.item] = (weights[w.item] or 1) * w.weight end
         end
+        for _, a in ipairs(ok and list_of(made.annotators) or {}) do
+          if type(a) == "table" and type(a.weight) == "number" then
+            drop[a.annotator] = (drop[a.annotator] or 1) * a.weight
+          end
+        end
+        for _, item in ipairs(ok and list_of(made.items) or {}) do
+          if type(item) == "table" and type(item.posterior) == "table" then
+            soft[item.item] = item.posterior
+          end
+        end
         for _, d in ipairs(ok and list_of(made.dropped) or {}) do
           gone[type(d) == "table" and d.item or d] = 0
         end
       end
     end
   end
-  return drop, gone, weights, notes
+  return drop, gone, weights, soft, notes
 end
 
 local mitigate_schema = {
@@ -262,11 +273,16 @@ function Audit:mitigate(given)
   by = by and options.check("mitigate: reweigh", reweigh_schema, by)
   local tables, report, labels = {}, { tables = {} }, {}
   for _, name in ipairs(sorted(self.tables)) do
-    local j, done, item_weights = self.tables[name], { before = #self.tables[name] }, {}
+    local j, done, item_weights, soft = self.tables[name], { before = #self.tables[name] }, {}, {}
     if o.drop then
       local drop, gone
-      drop, gone, item_weights, done.detectors = asked(self, name)
-      done.annotators, done.items = core.json.list(sorted(drop)), core.json.list(sorted(gone))
+      drop, gone, item_weights, soft, done.detectors = asked(self, name)
+      done.annotators, done.weighed = core.json.list {}, core.json.list {}
+      for _, who in ipairs(sorted(drop)) do
+        local list = drop[who] == 0 and done.annotators or done.weighed
+        list[#list + 1] = who
+      end
+      done.items = core.json.list(sorted(gone))
       if next(drop) or next(gone) then j = j:weigh { annotators = drop, items = gone, drop = true } end
       if #j == 0 then core.fail("mitigate: all judgements would be left out") end
     end
@@ -275,7 +291,7 @@ function Audit:mitigate(given)
     local label = self.labels[name]
     if label then
       labels[name] = label:again(j)
-      labels[name].name, labels[name].weights = label.name, item_weights
+      labels[name].name, labels[name].weights, labels[name].soft = label.name, item_weights, soft
       done.changed = labels[name].changed
     end
   end

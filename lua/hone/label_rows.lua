@@ -42,6 +42,14 @@ local function pair_posteriors(labels)
   return out
 end
 
+-- A mitigation's shares of labels, by their names.
+local function by_name(shares, names)
+  if not shares then return nil end
+  local out = {}
+  for k, name in ipairs(names) do out[name] = shares[k] end
+  return out
+end
+
 -- What adjudication decided changes the row: a soft label by votes, another label,
 -- or none until the guideline is clear.
 local function decide(row, record)
@@ -81,12 +89,12 @@ return function(labels, given)
   local report = { items = #labels.consensus, rows = 0, without_label = 0, ties = 0,
                    without_text = 0, unsure = 0, guideline = 0 }
   local attributes, rows = labels.judgements:attributes "items", core.json.list {}
-  local strengths, records = pair_posteriors(labels), {}
+  local strengths, records, names = pair_posteriors(labels), {}, labels.judgements:names "labels"
   for _, record in ipairs(o.causes or {}) do records[record.item] = record end
   for i, found in labels:each "items" do
     local row = o.left and {} or copy(attributes[i] or nil)
     row.item, row.label, row.value = found.name, found.label or nil, found.value or nil
-    row.posterior = found.posterior or strengths[i]
+    row.posterior = by_name(labels.soft[found.name], names) or found.posterior or strengths[i]
     row.confidence = found.confidence or nil
     row.weight = (found.weight or found.confidence or 1.0) * (labels.weights[found.name] or 1.0)
     local known = row.label ~= nil or row.value ~= nil or row.posterior ~= nil

@@ -9,8 +9,8 @@
 --   labels = checked:aggregate { preference = plugin, concise = plugin }   several, by name
 --
 -- `changed` says what leaving out flagged judgements changed: how many items have
--- another label, or lost theirs. Where rows() goes into training:
--- a label that people rightly disagree on stays soft, as its posterior.
+-- another label, or lost theirs. In rows() a label that people rightly disagree on
+-- stays soft, as its posterior.
 local core = require "hone.core"
 local object = require "hone.object"
 local options = require "hone.options"
@@ -47,7 +47,7 @@ local function one(part, plugin, kept)
   end
   kept = kept or part.kept
   local self = { consensus = plugin:aggregate(kept), plugin = plugin, judgements = kept,
-                 part = part, name = part.name, weights = {} }
+                 part = part, name = part.name, weights = {}, soft = {} }
   if kept ~= part.judgements then
     self.changed = changed(plugin:aggregate(part.judgements), self.consensus)
   end

@@ -284,9 +284,33 @@ local function gaps(audit)
     table_of({ "detector", "effect", "corrected p", "n", "smallest effect it could show", "" }, out) .. note
 end
 
+-- What a finding has by group, by pair of groups, and by annotator, as a plot each.
+local function details(f)
+  local out = {}
+  for _, key in ipairs { "groups", "comparisons", "parts", "annotators" } do
+    local rows = {}
+    for _, one in ipairs(list_of(f.result[key])) do
+      if type(one) == "table" then
+        local share = number(one.share)
+        local value, interval = number(one.effect) or share, list_of(one.interval)
+        local name = one.group or one.annotator or one.part or one.first and one.second and
+          ("%s against %s"):format(one.first, one.second)
+        if value and name then
+          rows[#rows + 1] = { name = tostring(name), value = value, low = number(interval[1]),
+                              high = number(interval[2]), note = number(one.n) and "n " .. text.number(one.n) }
+        end
+      end
+    end
+    local shown, note = lowest(rows, key == "annotators" and "annotator" or "row")
+    local half = key == "annotators" and 0.5 or 0
+    out[#out + 1] = figures.whiskers { title = ("%s: %s"):format(f.detector, key), rows = shown, zero = half } .. note
+  end
+  return table.concat(out, "\n")
+end
+
 -- Figures of position and length, by name.
 local function effects(audit)
-  local out = {}
+  local out, others = {}, {}
   for _, f in ipairs(audit.findings) do
     if f.result and (f.detector == "position" or f.detector == "length" or f.detector == "format") then
       local rows = {}
@@ -294,10 +318,13 @@ local function effects(audit)
         local value = f.result[key]
         if type(value) == "number" then rows[#rows + 1] = row("td", escape(key), text.number(value)) end
       end
-      out[#out + 1] = titled(f.detector) .. table_of({ "figure", "value" }, rows)
+      out[#out + 1] = titled(f.detector) .. table_of({ "figure", "value" }, rows) .. details(f)
+    elseif f.result then
+      others[#others + 1] = details(f)
     end
   end
-  return #out > 0 and "<h2>Position and length</h2>" .. table.concat(out, "\n") or ""
+  return table.concat(others, "\n") ..
+    (#out > 0 and "<h2>Position and length</h2>" .. table.concat(out, "\n") or "")
 end
 
 local function mitigation(done)
