@@ -1,6 +1,6 @@
 # Tests: see tests/README.md. Add a file as a line of its own, sorted:
 #   check_PROGRAMS += tests/test_<name>     from tests/test_<name>.c
-#   EXTRA_DIST += tests/<name>.sh           scripts, .sh and .lua, and data (a folder brings all it holds)
+#   EXTRA_DIST += tests/<name>.sh           scripts, .sh and .lua, and data (a folder brings all it holds, so: none with sources that are compiled in place)
 EXTRA_DIST += tests/README.md
 EXTRA_DIST += tests/fuzz
 EXTRA_DIST += tests/golden
@@ -18,7 +18,7 @@ EXTRA_DIST += tests/lua_sft.lua
 EXTRA_DIST += tests/lua_tensor.lua
 EXTRA_DIST += tests/lua_values.lua
 EXTRA_DIST += tests/parity
-EXTRA_DIST += tests/plugins
+EXTRA_DIST += tests/plugins/overlong.c
 EXTRA_DIST += tests/run
 
 check_PROGRAMS =
