@@ -2,4 +2,6 @@
 dist_doc_DATA =
 dist_doc_DATA += docs/architecture.md
 dist_doc_DATA += docs/lua.md
+dist_doc_DATA += docs/parity.md
 dist_doc_DATA += docs/plugins.md
+dist_doc_DATA += docs/quality.md
