@@ -122,15 +122,19 @@ double hone_beta_cdf(double x, double a, double b)
     return 1 - exp(beta_log(x, a, b)) * beta_fraction(1 - x, b, a) / b;
 }
 
-/* Newton's steps from the mean, within a bracket that halves where they leave it. */
+/* Newton's steps from a normal's quantile, within a bracket that halves where
+ * they leave it. */
 double hone_beta_quantile(double p, double a, double b)
 {
-    double low = 0, high = 1, x = a / (a + b);
+    double low = 0, high = 1, mean = a / (a + b), x;
 
     if (isnan(p) || p < 0 || p > 1 || !(a > 0) || !(b > 0) || isinf(a) || isinf(b))
         return NAN;
     if (p == 0 || p == 1)
         return p;
+    x = mean + hone_normal_quantile(p) * sqrt(mean * (1 - mean) / (a + b + 1));
+    if (!(x > 0 && x < 1))
+        x = mean;
     for (int i = 0; i < 200 && high - low > 1e-15 * high; i++) {
         double off = hone_beta_cdf(x, a, b) - p, density, next;
         if (off > 0)
@@ -141,7 +145,7 @@ double hone_beta_quantile(double p, double a, double b)
         next = x - off / density;
         if (!(next > low && next < high))
             next = low + (high - low) / 2;
-        if (fabs(next - x) <= 1e-14 * x)
+        if (fabs(next - x) <= 1e-13 * x)
             return next;
         x = next;
     }

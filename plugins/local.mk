@@ -87,6 +87,7 @@ plugins_quality_agreement_la_SOURCES = plugins/quality/agreement/agreement.c plu
 plugins_quality_agreement_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 VOTES = plugins/quality/votes.c plugins/quality/votes.h plugins/quality/votes_result.c
 plugins_quality_dawid_skene_la_SOURCES = plugins/quality/dawid_skene.c $(VOTES)
+plugins_quality_dawid_skene_la_CFLAGS = $(KERNEL_CFLAGS)
 plugins_quality_glad_la_SOURCES = plugins/quality/glad.c $(VOTES)
 plugins_quality_kos_la_SOURCES = plugins/quality/kos.c $(VOTES)
 plugins_quality_m_msr_la_SOURCES = plugins/quality/m_msr.c $(VOTES)

@@ -53,7 +53,7 @@ static const hone_option options[] = {
  * other would have no truth, and what underflows once could not come back. */
 #define NEVER 1e-300
 
-enum { PARTS = 16 };
+enum { PARTS = 8 };
 
 struct model {
     struct votes *v;
