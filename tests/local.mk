@@ -1,6 +1,7 @@
 # Tests: see tests/README.md. Add a file as a line of its own, sorted:
 #   check_PROGRAMS += tests/test_<name>     from tests/test_<name>.c
-#   EXTRA_DIST += tests/<name>.sh           scripts, .sh and .lua, and data (a folder brings all it holds, so: none with sources that are compiled in place)
+#   EXTRA_DIST += tests/<name>.sh           scripts, .sh and .lua, and data; a folder brings all it holds,
+#                                           what was built there, too: list its files then
 EXTRA_DIST += tests/README.md
 EXTRA_DIST += tests/fuzz
 EXTRA_DIST += tests/golden
