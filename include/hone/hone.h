@@ -9,12 +9,14 @@
 #include <hone/context.h>
 #include <hone/data.h>
 #include <hone/generate.h>
+#include <hone/inference.h>
 #include <hone/json.h>
 #include <hone/judgement.h>
 #include <hone/loss.h>
 #include <hone/machine.h>
 #include <hone/metric.h>
 #include <hone/model.h>
+#include <hone/near.h>
 #include <hone/ops.h>
 #include <hone/optimizer.h>
 #include <hone/option.h>
@@ -24,6 +26,7 @@
 #include <hone/random.h>
 #include <hone/safetensors.h>
 #include <hone/sample.h>
+#include <hone/select.h>
 #include <hone/statistics.h>
 #include <hone/strategy.h>
 #include <hone/tensor.h>
