@@ -144,6 +144,21 @@ int data_normalise(data_normaliser *n, const hone_data *data, size_t i, data_nor
     return normal_digest(n, (size_t)count, out, err);
 }
 
+int data_normalise_text(data_normaliser *n, const char *text, size_t bytes, data_normal *out,
+                        hone_error *err)
+{
+    utf8proc_ssize_t count;
+    int code;
+
+    *out = (data_normal){ .chars = 0 };
+    n->text.count = 0;
+    if ((code = hone_text_push(&n->text, text, bytes, err)) || (code = normal_fold(n, &count, err)))
+        return code;
+    if (count < 0)
+        return hone_fail(err, HONE_EFORMAT, "%s", utf8proc_errmsg(count));
+    return normal_digest(n, (size_t)count, out, err);
+}
+
 void data_normaliser_close(data_normaliser *n)
 {
     hone_free(n->parts.items);

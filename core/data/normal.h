@@ -21,6 +21,9 @@ typedef struct data_normaliser {
  * format, its JSON. */
 int data_normalise(data_normaliser *n, const hone_data *data, size_t i, data_normal *out,
                    hone_error *err);
+/* Of a text. Either leaves what it made in n->folded. */
+int data_normalise_text(data_normaliser *n, const char *text, size_t bytes, data_normal *out,
+                        hone_error *err);
 void data_normaliser_close(data_normaliser *n);
 
 #endif

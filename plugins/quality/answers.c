@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Seconds of three years: no one takes so long. */
+#define STAMP 1e8
+
 /* A judgement, to be sorted into its unit, or by time. */
 struct key {
     double time;
@@ -67,6 +70,18 @@ static void answers_fill(struct answers *a, const struct key *keys)
     }
 }
 
+static bool answers_are_stamped(const struct answers *a)
+{
+    size_t known = 0;
+
+    for (size_t i = 0; a->time && i < a->count; i++) {
+        known += !isnan(a->time[i]);
+        if (a->time[i] < STAMP)
+            return false;
+    }
+    return known > 0;
+}
+
 static void answers_by_annotator(struct answers *a, struct key *keys)
 {
     for (size_t i = 0; i < a->count; i++)
@@ -78,7 +93,7 @@ static void answers_by_annotator(struct answers *a, struct key *keys)
     for (size_t p = a->annotators; p > 0; p--)
         a->annotator_starts[p] = a->annotator_starts[p - 1];
     a->annotator_starts[0] = 0;
-    for (size_t p = 0; p < a->annotators && a->time; p++) {
+    for (size_t p = 0; p < a->annotators && a->stamped; p++) {
         size_t first = a->annotator_starts[p], n = a->annotator_starts[p + 1] - first;
         for (size_t i = 0; i < n; i++) {
             size_t at = a->by_annotator[first + i];
@@ -127,6 +142,7 @@ int answers_open(struct answers *a, const hone_judgements *j, hone_error *err)
     if (n && a->level == HONE_PAIR)
         qsort(keys, n, sizeof *keys, unit_compare);
     answers_fill(a, keys);
+    a->stamped = answers_are_stamped(a);
     answers_by_annotator(a, keys);
 out:
     hone_free(keys);

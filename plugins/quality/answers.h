@@ -3,7 +3,11 @@
  * A unit is what two annotators can agree on: an item, or, of pairs, an item's
  * two options whichever side each stood on (labels are then turned, so that
  * "left" is the option with the smaller number). Answers of a unit stand
- * together; row[i] says which judgement answer i is. */
+ * together; row[i] says which judgement answer i is.
+ *
+ * Times are either how long an answer took or when it was given; all beyond three
+ * years are taken for the latter (seconds since 1970), and put an annotator's
+ * answers in order. Otherwise their order is the table's. */
 #ifndef QUALITY_ANSWERS_H
 #define QUALITY_ANSWERS_H
 
@@ -15,6 +19,7 @@ struct answers {
     size_t count, units, labels, annotators;
     int32_t *unit, *label, *annotator; /* [count]; label -1: none */
     double *value, *time;              /* [count]; value of a pair: its label; time NULL: none */
+    bool stamped;                      /* times say when */
     size_t *row;                       /* [count] */
     size_t *starts;                    /* [units + 1] */
     size_t *by_annotator;              /* [count]: answers by annotator, then time, then unit */
