@@ -122,14 +122,23 @@ char *support_read(const char *path, size_t *n)
     return text;
 }
 
+/* Replace a folder where it stands as a whole path or begins one. */
 static void support_replace(char *text, size_t size, const char *from, const char *to)
 {
-    char *at;
+    size_t n = from ? strlen(from) : 0;
+    char *at = text;
 
-    while (from && *from && (at = strstr(text, from))) {
+    while (n && (at = strstr(at, from))) {
+        bool begins = at == text || !strchr("/.-_", at[-1]);
         char rest[HONE_ERROR_MAX * 2];
-        snprintf(rest, sizeof rest, "%s", at + strlen(from));
+
+        if (!begins || !strchr("/:' ", at[n])) {
+            at += n;
+            continue;
+        }
+        snprintf(rest, sizeof rest, "%s", at + n);
         snprintf(at, size - (size_t)(at - text), "%s%s", to, rest);
+        at += strlen(to);
     }
 }
 
