@@ -231,6 +231,12 @@ test("an_audit_corrects_p_and_mitigation_reports_before_and_after", function()
   equal(#rows, 30)
   local target = select(2, audit:mitigate { reweigh = { attribute = "region", target = { north = 1, south = 2 } } })
   near(target.tables[""].reweighed.pool[1].factor, 1, 1e-12)
+  local other = hone.judgements { level = "nominal" }
+  for i = 1, 4 do other:add("q", "a" .. i, i < 3 and "1" or "2") end
+  other:describe_item("q", { response1 = "one", response2 = "a second" })
+  local both = hone.bias.audit { hone.judgements.set { first = preferences(), second = other }, hone.bias.length {} }
+  local _, reports = both:mitigate { reweigh = "region" }
+  equal({ reports.tables.first.reweighed ~= nil, reports.tables.second.reweighed }, { true, nil })
   s.golden("lua-audit-nothing", fails(hone.bias.audit, { labels }))
   s.golden("lua-audit-first", fails(hone.bias.audit, { 3, hone.bias.length {} }))
   s.golden("lua-audit-attribute", fails(audit.mitigate, audit, { reweigh = "regoin" }))

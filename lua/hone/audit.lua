@@ -77,7 +77,7 @@ local function detect(detector, name, judgements)
     finding.result = result
     finding.p = is(result.p) and type(result.p) == "number" and result.p or nil
   else
-    finding.problem = result
+    finding.raised, finding.problem = result, object.plain(result)
   end
   return finding
 end
@@ -111,7 +111,7 @@ local function find(tables, detectors, alpha)
     for _, name in ipairs(names) do
       local finding = detect(detector, name, tables[name])
       findings[#findings + 1] = finding
-      took, problem = took or finding.result ~= nil, problem or finding.problem
+      took, problem = took or finding.result ~= nil, problem or finding.raised
     end
     if not took then error(problem, 0) end
   end
@@ -142,7 +142,7 @@ local function groups_of(judgements, attribute)
   for i = 1, #who do counts[who[i]] = (counts[who[i]] or 0) + 1 end
   local sizes, group, total, unknown = {}, {}, 0, 0
   for i = 1, #described do
-    local value = described[i] and described[i][attribute]
+    local value = (described[i] or {})[attribute]
     local n = counts[i] or 0
     if is(value) then
       group[i] = tostring(value)
@@ -181,9 +181,7 @@ end
 
 local function reweigh(judgements, o)
   local sizes, group, total, unknown = groups_of(judgements, o.attribute)
-  if total == 0 then
-    core.fail(("mitigate: reweigh: no annotator has the attribute '%s'"):format(o.attribute))
-  end
+  if total == 0 then return judgements, nil end
   local target, names = target_of(o, sizes), judgements:names "annotators"
   local factors, pool = {}, {}
   for _, name in ipairs(sorted(sizes)) do
@@ -214,7 +212,7 @@ local function asked(self, name)
       if f.holds then
         local ok, made = pcall(f.plugin.mitigate, f.plugin, self.tables[name], f.result)
         notes[#notes + 1] = { detector = f.detector, result = ok and made or nil,
-                              problem = not ok and made or nil }
+                              problem = not ok and object.plain(made) or nil }
         for _, w in ipairs(ok and list_of(made.weights) or {}) do
           if w.item then weights[w.item] = (weights[w.item] or 1) * w.weight end
         end
@@ -271,7 +269,7 @@ function Audit:mitigate(given)
   end
   local by = type(o.reweigh) == "string" and { attribute = o.reweigh } or o.reweigh
   by = by and options.check("mitigate: reweigh", reweigh_schema, by)
-  local tables, report, labels = {}, { tables = {} }, {}
+  local tables, report, labels, reweighed = {}, { tables = {} }, {}, false
   for _, name in ipairs(sorted(self.tables)) do
     local j, done, item_weights, soft = self.tables[name], { before = #self.tables[name] }, {}, {}
     if o.drop then
@@ -286,7 +284,10 @@ function Audit:mitigate(given)
       if next(drop) or next(gone) then j = j:weigh { annotators = drop, items = gone, drop = true } end
       if #j == 0 then core.fail("mitigate: all judgements would be left out") end
     end
-    if by then j, done.reweighed = reweigh(j, by) end
+    if by then
+      j, done.reweighed = reweigh(j, by)
+      reweighed = reweighed or done.reweighed ~= nil
+    end
     done.after, tables[name], report.tables[name] = #j, j, done
     local label = self.labels[name]
     if label then
@@ -294,6 +295,9 @@ function Audit:mitigate(given)
       labels[name].name, labels[name].weights, labels[name].soft = label.name, item_weights, soft
       done.changed = labels[name].changed
     end
+  end
+  if by and not reweighed then
+    core.fail(("mitigate: reweigh: no annotator has the attribute '%s'"):format(by.attribute))
   end
   report.effects = core.json.list(effects(find(tables, self.detectors, self.alpha), self.findings,
                                           report))

@@ -73,7 +73,7 @@ local function run(part, plugins, alone, took)
       ok, result = pcall(plugin.check, plugin, part.judgements)
     end
     part.checks[i] = { plugin = plugin, name = plugin.name, result = ok and result or nil,
-                       problem = not ok and result or nil }
+                       problem = not ok and object.plain(result) or nil }
     if ok then
       took[i] = true
       collect(part, plugin, result)

@@ -189,7 +189,7 @@ local function group_of(judgements, attribute)
   if not attribute then return nil end
   local group, any = {}, false
   for i, a in ipairs(judgements:attributes "annotators") do
-    local value = a and a[attribute]
+    local value = (a or {})[attribute]
     if value ~= nil and value ~= core.null then group[i], any = tostring(value), true end
   end
   if not any then core.fail(("adjudicate: no annotator has the attribute '%s'"):format(attribute)) end

@@ -94,7 +94,7 @@ function Labels:__tostring()
   if self.name ~= "" then line = self.name .. ": " .. line end
   if #words > 0 then line = line .. ": " .. table.concat(words, ", ") end
   if self.changed and self.changed.other + self.changed.lost > 0 then
-    line = line .. ("\n  leaving out changed %s, and took it from %s"):format(
+    line = line .. ("\n  what was left out or weighed changed %s, and took it from %s"):format(
       text.count(self.changed.other, "label"), text.count(self.changed.lost, "item"))
   end
   return line

@@ -108,7 +108,7 @@ local function checks(checked)
 end
 
 -- The lowest of a list that is too long to draw.
-local most = 40
+local most = 24
 local function lowest(rows, what)
   table.sort(rows, function(a, b)
     if a.value ~= b.value then return a.value < b.value end
@@ -124,15 +124,17 @@ end
 
 -- Scores that a check gives annotators: gold, speed, consistency and their like.
 local function scores(check)
-  local rows = {}
+  local rows, telling = {}, false
   for _, a in ipairs(list_of(check.result and check.result.annotators)) do
     local interval = list_of(a.interval)
     local value = number(a.score)
     if value then
+      telling = telling or a.flagged == true or number(interval[1]) ~= nil
       rows[#rows + 1] = { name = tostring(a.annotator), value = value, low = number(interval[1]),
                           high = number(interval[2]), bad = a.flagged == true, note = text.number(value) }
     end
   end
+  if not telling then return "" end
   local shown, note = lowest(rows, "annotator")
   return figures.whiskers { title = check.name .. ": score of annotators (flagged in red)", rows = shown } .. note
 end
