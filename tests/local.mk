@@ -21,6 +21,7 @@ EXTRA_DIST += tests/lua_values.lua
 EXTRA_DIST += tests/parity
 EXTRA_DIST += tests/plugins/overlong.c
 EXTRA_DIST += tests/run
+EXTRA_DIST += tests/simulate
 
 check_PROGRAMS =
 check_PROGRAMS += tests/test_aggregation
