@@ -6,6 +6,7 @@ nobase_dist_luadata_DATA += lua/hone/args.lua
 nobase_dist_luadata_DATA += lua/hone/audit.lua
 nobase_dist_luadata_DATA += lua/hone/batch.lua
 nobase_dist_luadata_DATA += lua/hone/batches.lua
+nobase_dist_luadata_DATA += lua/hone/bias_tables.lua
 nobase_dist_luadata_DATA += lua/hone/checked.lua
 nobase_dist_luadata_DATA += lua/hone/bench/init.lua
 nobase_dist_luadata_DATA += lua/hone/bench/shapes.lua

@@ -18,7 +18,10 @@ end
 
 -- What a kind's table has besides constructors.
 local more = {
-  bias = function(kind) kind.audit = require "hone.audit" end,
+  bias = function(kind)
+    kind.audit = require "hone.audit"
+    kind.tables = require "hone.bias_tables"
+  end,
   metric = function(kind) kind.define = require "hone.define" end,
   tokenizer = function(kind) kind.load = core.tokenizer_load end,
 }

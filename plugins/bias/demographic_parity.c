@@ -11,8 +11,9 @@
  *   reweigh      w = P(a) P(y)/P(a, y): weights = [{ item, weight }], or rows =
  *                [{ row, weight }] where groups are of annotators (Kamiran &
  *                Calders 2012, doi:10.1007/s10115-011-0463-8)
- *   remove       items that push the effect most, one after the other, until it
- *                is at most `target` or `most` of the items are gone: dropped
+ *   remove       items that push the effect most, one after the other, until the
+ *                gap of its two groups is at most `target` or `most` of the items
+ *                are gone: dropped
  *   down_sample  at most `cap` judgements of a group, at random: dropped rows
  *                (groups of items: items)
  *
@@ -217,7 +218,24 @@ static int parity_put_dropped(json_t *to, const struct parity_view *v, const boo
     return failed | json_object_set_new(to, "after", parity_effect(v, cells, keep, &effect));
 }
 
-/* Rows of the items that push most are left out until the effect is small. */
+/* Leave out the rows [from, to) of an item. */
+static void parity_leave_out(const struct parity_view *v, struct bias_cell *cells, bool *keep,
+                             size_t from, size_t to)
+{
+    const double *weight = hone_judgements_weight(v->gap.judgements);
+
+    for (size_t r = from; r < to; r++) {
+        keep[r] = false;
+        if (v->of[r] < 0)
+            continue;
+        cells[v->of[r]].n--;
+        cells[v->of[r]].weight -= weight ? weight[r] : 1;
+        cells[v->of[r]].sum -= (weight ? weight[r] : 1) * v->y[r];
+    }
+}
+
+/* Rows of the items that push most are left out, until the gap of the two groups
+ * that are extremes now is small. cells: of all rows. */
 static int parity_remove(json_t *to, const struct parity *o, const struct parity_view *v,
                          struct bias_cell *cells, bool *keep, hone_error *err)
 {
@@ -226,8 +244,7 @@ static int parity_remove(json_t *to, const struct parity *o, const struct parity
     struct bias_options all = { o->common.confidence, o->common.power, INT32_MAX };
     struct bias_estimate e;
     json_t *scratch = json_object(), *list;
-    double effect;
-    size_t *starts = hone_alloc(items + 2, sizeof *starts);
+    size_t *starts = hone_alloc(items + 2, sizeof *starts), high = 0, low = 0;
     int code = starts ? HONE_OK : hone_fail_memory(err, "items");
 
     if (!code)
@@ -238,16 +255,15 @@ static int parity_remove(json_t *to, const struct parity *o, const struct parity
         starts[hone_judgements_item(j)[r] + 1]++;
     for (size_t i = 0; i < items && !code; i++)
         starts[i + 1] += starts[i];
+    bias_gap_extremes(cells, &v->gap, &high, &low);
     list = json_object_get(scratch, "items");
     for (size_t i = 0; i < json_array_size(list) && gone < limit && !code; i++, gone++) {
-        json_t *now = parity_effect(v, cells, keep, &effect);
-        int64_t item = hone_judgements_find_item(j, json_string_value(
-                           json_object_get(json_array_get(list, i), "item")));
-        json_decref(now);
-        if (isnan(effect) || effect <= o->target)
+        const char *name = json_string_value(json_object_get(json_array_get(list, i), "item"));
+        int64_t item = hone_judgements_find_item(j, name);
+        double gap = cells[high].sum / cells[high].weight - cells[low].sum / cells[low].weight;
+        if (!(gap > o->target))
             break;
-        for (size_t r = starts[item]; r < starts[item + 1]; r++)
-            keep[r] = false;
+        parity_leave_out(v, cells, keep, starts[item], starts[item + 1]);
     }
     if (!code && parity_put_dropped(to, v, keep, cells))
         code = hone_fail_memory(err, "what was removed");

@@ -10,7 +10,8 @@
  *                item means) is at least as large
  *   groups       [{ group, annotators, n, mean (raw), effect (sum over judgements 0) }]
  *   comparisons  [{ first, second, effect, ... }] of all pairs of groups, by Holm
- *   skipped      judgements of annotators whose group is not known; alone: of
+ *   small        [{ group, annotators }] with fewer than `least`, left out
+ *   skipped      judgements of annotators whose group is not known or small; alone:
  *                items that one judgement only has, which say nothing of groups
  *
  * Good 2005, Permutation, parametric and bootstrap tests, ch. 3; mitigations: see
@@ -24,6 +25,8 @@ static const hone_option options[] = {
     BIAS_OUTCOME(struct group_gap),
     HONE_OPT_STRING(struct group_gap, attribute, "attribute", "group",
                     "attribute of annotators that says the group"),
+    HONE_OPT_INT(struct group_gap, least, "least", 5, 2, INT32_MAX,
+                 "annotators that a group needs to be compared"),
     HONE_OPT_INT(struct group_gap, permutations, "permutations", 9999, 99, 10000000,
                  "of group labels between annotators"),
     HONE_OPT_INT(struct group_gap, seed, "seed", 0, 0, INT64_MAX, "of permutations"),
@@ -43,6 +46,7 @@ struct gap_view {
     double *a, *b, *inverse;          /* [groups, groups], [groups], [groups, groups]; owned */
     double *mean, *n;                 /* [groups]; owned */
     double *share;                    /* [groups]: scratch; owned */
+    json_t *small;                    /* groups left out */
     size_t rows, used, unknown, alone;
 };
 
@@ -53,6 +57,41 @@ static void gap_close(struct gap_view *v)
                         v->share };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         hone_free(owned[i]);
+    json_decref(v->small);
+}
+
+/* Leave out the groups with few annotators; the others keep their order. */
+static int gap_leave_out(struct gap_view *v, const struct group_gap *o, size_t annotators,
+                         hone_error *err)
+{
+    struct bias_groups *g = &v->groups;
+    int64_t *n = hone_alloc(g->count + 1, sizeof *n);
+    int32_t *place = hone_alloc(g->count + 1, sizeof *place);
+    size_t kept = 0;
+    int failed = !n | !place | !(v->small = json_array());
+
+    for (size_t a = 0; a < annotators && !failed; a++)
+        if (g->of[a] >= 0)
+            n[g->of[a]]++;
+    for (size_t i = 0; i < g->count && !failed; i++) {
+        char *name = g->names[i];
+        place[i] = n[i] < o->least ? -1 : (int32_t)kept;
+        if (place[i] < 0)
+            failed |= json_array_append_new(v->small, json_pack("{s:s, s:I}", "group", name,
+                                                                "annotators", (json_int_t)n[i]));
+        g->names[i] = g->names[kept];
+        g->names[kept] = name;
+        kept += place[i] >= 0;
+    }
+    for (size_t a = 0; a < annotators && !failed; a++)
+        g->of[a] = g->of[a] < 0 ? -1 : place[g->of[a]];
+    for (size_t i = kept; i < g->count && !failed; i++)
+        hone_free(g->names[i]);
+    if (!failed)
+        g->count = kept;
+    hone_free(n);
+    hone_free(place);
+    return failed ? hone_fail_memory(err, "groups") : HONE_OK;
 }
 
 /* Normal equations of group effects within items: of an item with n rows, n_g of
@@ -103,6 +142,8 @@ static int gap_open(struct gap_view *v, const struct group_gap *o, const hone_ju
     bool binary;
     int code = bias_groups_make(&v->groups, j, o->attribute, BIAS_OF_ANNOTATORS, BIAS_GROUPS, err);
 
+    if (!code)
+        code = gap_leave_out(v, o, hone_judgements_annotators(j), err);
     if (code)
         return code;
     v->rows = hone_judgements_count(j);
@@ -296,11 +337,12 @@ static int gap_findings(json_t *to, struct gap_view *v, const struct group_gap *
     bool solved = v->groups.count > 1 && v->used && gap_solve(v);
     int code, failed = gap_put_groups(to, v, j, solved) |
                        bias_put_count(to, "skipped", v->unknown) |
-                       bias_put_count(to, "alone", v->alone);
+                       bias_put_count(to, "alone", v->alone) |
+                       json_object_set(to, "small", v->small);
 
     if (!solved) {
         failed |= v->groups.count < 2
-                  ? bias_put_undefined(to, "one_group", "annotators are all of one group")
+                  ? bias_put_undefined(to, "one_group", "fewer than two groups have enough annotators")
                   : bias_put_undefined(to, "unshared", "groups share no items, so that items and "
                                        "groups cannot be told apart");
         return failed ? hone_fail_memory(err, "a finding") : HONE_OK;

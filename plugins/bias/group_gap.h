@@ -8,7 +8,7 @@ struct group_gap {
     struct bias_options common;
     struct bias_outcome outcome;
     const char *attribute;
-    int64_t permutations, seed, mitigation;
+    int64_t permutations, seed, mitigation, least;
     double shrink, keep;
 };
 

@@ -1,7 +1,8 @@
 /* length.c -- whether people prefer the longer of two responses.
  *
  * An item is a pair of responses, whose texts are two of its attributes; a
- * judgement says which was preferred. The item's preference is what most of
+ * judgement says which was preferred. In a table of pairs the first text is that
+ * of the left option, as the item's first row has them. The item's preference is what most of
  * its judgements say (by weight); ties, split votes and equal lengths are
  * counted apart. Of the n items left, `longer` prefer the longer response:
  *
@@ -89,6 +90,23 @@ static int vote_of(const struct length *o, const char *label)
         if (strcmp(label, o->ties.items[i]) == 0)
             return TIE;
     return OTHER;
+}
+
+/* The vote of a row whose item begins at row `from`. */
+static int vote_at(const struct length *o, const hone_judgements *j, size_t from, size_t r)
+{
+    int32_t label = hone_judgements_label(j)[r];
+
+    if (hone_judgements_level(j) != HONE_PAIR)
+        return vote_of(o, hone_judgements_label_name(j, (size_t)label));
+    if (label != HONE_LEFT && label != HONE_RIGHT)
+        return TIE;
+    const int32_t *left = hone_judgements_left(j), *right = hone_judgements_right(j);
+    if (left[r] == left[from] && right[r] == right[from])
+        return label == HONE_LEFT ? FIRST : SECOND;
+    if (left[r] == right[from] && right[r] == left[from])
+        return label == HONE_LEFT ? SECOND : FIRST;
+    return OTHER; /* of other options, whose texts the item does not have */
 }
 
 /* What most of an item's votes say. */
@@ -219,11 +237,14 @@ static int counts_item(const struct length *o, const hone_judgements *j, struct 
 
     for (size_t r = from; r < to; r++) {
         const char *name = hone_judgements_label_name(j, (size_t)label[r]);
-        int vote = vote_of(o, name);
+        int vote = vote_at(o, j, from, r);
         if (vote < OTHER) {
             votes[vote] += weight ? weight[r] : 1;
             continue;
         }
+        if (hone_judgements_level(j) == HONE_PAIR)
+            return hone_fail(err, HONE_EINVAL, "item '%s' compares more than two options; their "
+                             "texts cannot be told apart", hone_judgements_item_name(j, item));
         if (o->other == OTHER_ERROR)
             return hone_fail(err, HONE_EINVAL, "item '%s': label '%s' is neither in labels ('%s', "
                              "'%s') nor in ties; other_labels = skip leaves such judgements out",
@@ -248,7 +269,7 @@ static int counts_make(const struct length *o, const hone_judgements *j, struct 
     int code = HONE_OK;
 
     *c = (struct counts){0};
-    if (level != HONE_NOMINAL && level != HONE_ORDINAL)
+    if (level != HONE_NOMINAL && level != HONE_ORDINAL && level != HONE_PAIR)
         return hone_fail(err, HONE_EINVAL, "judgements are numbers; labels that say which "
                          "response is preferred are needed");
     c->items = hone_alloc(items + 1, sizeof *c->items);
@@ -285,12 +306,14 @@ static int put_share(json_t *to, const struct length *o, size_t longer, size_t n
 static int put_annotators(json_t *to, const struct length *o, const hone_judgements *j,
                           const struct counts *c, size_t (*tally)[2])
 {
+    const int32_t *item = hone_judgements_item(j);
     json_t *list = json_array();
     int failed = json_object_set_new(to, "annotators", list);
 
-    for (size_t r = 0; r < hone_judgements_count(j); r++) {
-        int side = c->longer_side[hone_judgements_item(j)[r]];
-        int vote = vote_of(o, hone_judgements_label_name(j, (size_t)hone_judgements_label(j)[r]));
+    for (size_t r = 0, from = 0; r < hone_judgements_count(j); r++) {
+        from = item[r] == item[from] ? from : r;
+        int side = c->longer_side[item[r]];
+        int vote = vote_at(o, j, from, r);
         size_t *mine = tally[hone_judgements_annotator(j)[r]];
         if (side == OTHER || (vote != FIRST && vote != SECOND))
             continue;
