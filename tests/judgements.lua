@@ -48,6 +48,10 @@ test("pairs_rankings_and_regions_are_added", function()
   equal({ #pairs, pairs.level, pairs:names "options" }, { 3, "pair", { "x", "y", "z" } })
   pairs:add_pair(nil, "bob", "y", "x", "tie")
   equal(pairs:names "items", { "q", "x | y" })
+  local battles = hone.judgements({ { annotator = 1, left = "x", right = "y", value = "model_b" } },
+    { level = "pair", item = false, labels = { "model_a", "model_b", "tie", "tie (bothbad)" } })
+  equal({ battles:names "items"[1], battles:column "label"[1] }, { "x | y", 2 })
+  s.golden("lua-judgements-item", fails(hone.judgements, { {} }, { item = false }))
   local regions = hone.judgements { level = "region" }
   regions:add_region("q", "ann", "name", { 0, 4 })
   equal(#regions, 1)
@@ -256,6 +260,65 @@ test("holm_multiplies_the_smallest_p_by_the_number_of_tests", function()
   near(audit.findings[2].corrected, 0.06, 1e-15)
   near(audit.findings[3].corrected, 0.06, 1e-15)
   equal({ audit.findings[1].holds, audit.findings[2].holds }, { true, false })
+end)
+
+-- Two rounds of the loop: pairs with regions, times, orders, gold; ratings of the same items.
+local function two_rounds()
+  local state, rows, ratings = 7, {}, hone.judgements { level = "ordinal" }
+  local function random()
+    state = (state * 1103515245 + 12345) % 2147483648
+    return state / 2147483648
+  end
+  for i = 1, 120 do
+    local better = i % 2 == 0 and "left" or "right"
+    local worse = better == "left" and "right" or "left"
+    for k = 1, 4 do
+      local fast = k == 4
+      local turned = k == 2
+      local said = random() < (fast and 0.5 or 0.95) and better or worse
+      rows[#rows + 1] = { item = "p" .. i, annotator = fast and "w9" or ("w%d"):format((i + k) % 5),
+        left = turned and "b" or "a", right = turned and "a" or "b", seconds = (fast and 0.5 or 9) + random(),
+        value = turned and (said == "left" and "right" or "left") or said, order = 1 + (i + k) % 2 }
+    end
+    for k = 1, 2 do ratings:add("p" .. i, "w" .. (i + k) % 5, tostring(i % 3 + (random() < 0.2 and 1 or 0))) end
+  end
+  local pairs = hone.judgements(rows, { level = "pair", time = "seconds", order = "order" })
+  for i = 1, 120 do
+    pairs:describe_item("p" .. i, { prompt = "why", response1 = i % 4 < 2 and "short" or "a long answer",
+      response2 = i % 4 < 2 and "a long answer" or "short", gold = i <= 40 and (i % 2 == 0 and "a" or "b") or nil })
+  end
+  for k, who in ipairs(pairs:names "annotators") do
+    pairs:describe_annotator(who, { region = k % 2 == 0 and "north" or "south" })
+  end
+  return hone.judgements.set { preference = pairs, concise = ratings }
+end
+
+test("the_trust_stage_of_the_whole_loop_runs", function()
+  local checked = two_rounds():check { hone.quality.gold { floor = 0.7 }, hone.quality.speed { floor = 2.0 },
+                                       hone.quality.agreement { floor = 0.4 }, hone.quality.drift {} }
+  local part = checked.parts.preference
+  equal({ #part.removed.annotators, part.removed.annotators[1].annotator }, { 1, "w9" })
+  equal(part.removed.before - part.removed.after, 120)
+  local labels = checked:aggregate { preference = hone.quality.bradley_terry { annotators = true },
+                                     concise = hone.quality.dawid_skene {} }
+  local audit = hone.bias.audit { labels, hone.bias.position {}, hone.bias.length {},
+                                  hone.bias.group_gap { attribute = "region", positive = { "left" } } }
+  local better, report = audit:mitigate { drop = "flagged", reweigh = "region" }
+  equal(better:names(), { "concise", "preference" })
+  assert(report.tables.preference.reweighed.effective <= 360)
+  -- Sides are those of an item's first row, also where a row shows them turned.
+  local length = audit.findings[4].result
+  equal({ audit.findings[4].detector, audit.findings[4].table, length.n }, { "length", "preference", 120 })
+  near(length.share, 0.5, 0.05)
+  local rows = better.preference:rows { left = "response1", right = "response2" }
+  equal(#rows, 120)
+  for i = 1, 120 do
+    local first = (i % 4 < 2) and "short" or "a long answer"
+    local wins = i % 2 == 0 and first or (first == "short" and "a long answer" or "short")
+    if rows[i].margin > 0.9 then equal(rows[i].chosen, wins) end
+  end
+  audit:report("loop.html", { checked = checked })
+  assert(s.read "loop.html":find("gold: score of annotators", 1, true))
 end)
 
 test("the_report_is_one_page_of_well_formed_figures", function()

@@ -77,7 +77,7 @@ local function detect(detector, name, judgements)
     finding.result = result
     finding.p = is(result.p) and type(result.p) == "number" and result.p or nil
   else
-    finding.raised, finding.problem = result, object.plain(result)
+    finding.problem = object.plain(result)
   end
   return finding
 end
@@ -107,13 +107,14 @@ end
 local function find(tables, detectors, alpha)
   local findings, names = {}, sorted(tables)
   for _, detector in ipairs(detectors) do
-    local problem, took = nil, false
+    local problems, took = {}, false
     for _, name in ipairs(names) do
       local finding = detect(detector, name, tables[name])
       findings[#findings + 1] = finding
-      took, problem = took or finding.result ~= nil, problem or finding.raised
+      took = took or finding.result ~= nil
+      problems[#problems + 1] = finding.problem and (#names > 1 and name .. ": " or "") .. finding.problem
     end
-    if not took then error(problem, 0) end
+    if not took then core.fail("bias.audit: " .. table.concat(problems, "; ")) end
   end
   holm(findings, alpha)
   return findings

@@ -77,8 +77,8 @@ local function run(part, plugins, alone, took)
     if ok then
       took[i] = true
       collect(part, plugin, result)
-    else
-      took[i] = took[i] or result
+    elseif took[i] ~= true then
+      took[i] = (took[i] and took[i] .. "; " or "check: ") .. part.name .. ": " .. object.plain(result)
     end
   end
 end
@@ -176,7 +176,7 @@ function Checked.new(tables, given)
     parts[name] = part
   end
   for i = 1, #o.plugins do
-    if took[i] ~= true then error(took[i], 0) end
+    if took[i] ~= true then core.fail(took[i]) end
   end
   local self = { parts = parts, passed = passed(parts) }
   if alone then self.kept, self.removed = parts[""].kept, parts[""].removed end

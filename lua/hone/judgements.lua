@@ -16,7 +16,7 @@ local new_schema = {
   { "level", "choice", default = "nominal", choices = levels, doc = "of measurement" },
 }
 local schema = {
-  { "item", "string", doc = "column (default: item)" },
+  { "item", "string", default = "item", doc = "column; false: pairs are named after their options" },
   { "annotator", "string", default = "annotator", doc = "column" },
   { "value", "string", default = "value", doc = "column" },
   { "left", "string", default = "left", doc = "column of a pair" },
@@ -39,13 +39,22 @@ local load_schema = {
   table.unpack(schema),
 }
 
--- A pair needs no item: it is named after its options.
+-- item = false is for pairs only: both orders of two options are one item then.
 local function map(where, with, given)
+  local unnamed = type(given) == "table" and given.item == false
+  if unnamed then
+    local copy = {}
+    for key, value in pairs(given) do copy[key] = value end
+    copy.item, given = nil, copy
+  end
   local o = options.check(where, with, given)
   if o.range and (type(o.range) ~= "table" or #o.range ~= 2) then
     core.fail(("%s: range: expected { low, high }"):format(where))
   end
-  if not o.item and o.level ~= "pair" then o.item = "item" end
+  if unnamed then
+    if o.level ~= "pair" then core.fail(("%s: item: only pairs may go without"):format(where)) end
+    o.item = nil
+  end
   return o
 end
 

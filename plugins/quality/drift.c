@@ -12,7 +12,8 @@
  * Either flags the annotator. score is the last z. Where times do not say in which
  * order answers were given (answers.h), it is the table's, and `order` says so. Also of
  * an annotator: compared (answers with others), level (m), lowest (z), cusum (largest,
- * in s), ewma_alarm and cusum_alarm (answers until the alarm, or null).
+ * in s), ewma_alarm and cusum_alarm (answers until the alarm, or null); of a flagged
+ * one curve = [[t, z_t]], 100 points at most.
  * Roberts 1959, doi:10.1080/00401706.1959.10489860; Page 1954,
  * doi:10.1093/biomet/41.1-2.100. */
 #include "answers.h"
@@ -70,12 +71,25 @@ static void put_alarm(struct findings *f, json_t *to, const char *key, size_t at
     findings_real(f, to, key, at ? (double)at : NAN);
 }
 
+enum { POINTS = 100 };
+
+static void put_curve(struct findings *f, json_t *to, const double (*points)[2], size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        f->failed |= json_array_append_new(list, json_pack("[I, f]", (json_int_t)points[i][0],
+                                                           points[i][1]));
+    f->failed |= json_object_set_new(to, "curve", list);
+}
+
 static void check_annotator(const struct drift *o, const struct answers *a, const double *agrees,
                             double crowd, struct findings *f, size_t p)
 {
     size_t first = a->annotator_starts[p], last = a->annotator_starts[p + 1], at;
+    size_t each = (last - first) / POINTS + 1, count = 0;
     struct charts c = {0};
-    double sum = 0;
+    double sum = 0, points[POINTS][2];
     int64_t n = 0;
     json_t *one;
 
@@ -86,9 +100,15 @@ static void check_annotator(const struct drift *o, const struct answers *a, cons
     }
     c.m = (sum + 10 * crowd) / ((double)n + 10);
     c.s = sqrt(c.m * (1 - c.m));
-    for (size_t i = first; i < last; i++)
-        if (!isnan(agrees[a->by_annotator[i]]))
-            charts_step(&c, o, agrees[a->by_annotator[i]]);
+    for (size_t i = first; i < last; i++) {
+        if (isnan(agrees[a->by_annotator[i]]))
+            continue;
+        charts_step(&c, o, agrees[a->by_annotator[i]]);
+        if (c.n % each == 0 && count < POINTS) {
+            points[count][0] = (double)c.n;
+            points[count++][1] = c.z;
+        }
+    }
     at = c.ewma_alarm && (!c.cusum_alarm || c.ewma_alarm < c.cusum_alarm) ? c.ewma_alarm
                                                                           : c.cusum_alarm;
     if (at)
@@ -103,6 +123,8 @@ static void check_annotator(const struct drift *o, const struct answers *a, cons
     findings_real(f, one, "cusum", c.s > 0 ? c.highest / c.s : NAN);
     put_alarm(f, one, "ewma_alarm", c.ewma_alarm);
     put_alarm(f, one, "cusum_alarm", c.cusum_alarm);
+    if (at)
+        put_curve(f, one, (const double (*)[2])points, count);
 }
 
 /* agrees [answers]; returns the mean of all, NaN without others anywhere. */
