@@ -100,7 +100,9 @@ function benches.prefill(o)
   local model, tokens = model_of(o), o.tokens or 512
   local ids, layers = random_ids(tokens, model.vocab, "prefill"), 0
   for _, p in ipairs(model:parameters()) do
-    if p.layer then layers = layers + #p.weight end
+    local count = p.layer >= 0 and 1 or 0
+    for _, extent in ipairs(p.weight.shape) do count = count * extent end
+    layers = layers + count
   end
   local seconds = best(o.rounds or 5, function()
     model:generate { prompts = { ids }, max_tokens = 1, ignore_eos = true }
