@@ -55,6 +55,7 @@ check_PROGRAMS += tests/test_options
 check_PROGRAMS += tests/test_params
 check_PROGRAMS += tests/test_parity
 check_PROGRAMS += tests/test_plugin
+check_PROGRAMS += tests/test_quality_checks
 check_PROGRAMS += tests/test_random
 check_PROGRAMS += tests/test_safetensors
 check_PROGRAMS += tests/test_sample
