@@ -130,7 +130,10 @@ static void near_read_chunk(void *arg, int64_t chunk)
 
 static int near_read_all(struct near *n, hone_context *context, hone_error *err)
 {
-    hone_parallel(context, NEAR_CHUNK, near_read_chunk, n);
+    if (context)
+        hone_parallel(context, NEAR_CHUNK, near_read_chunk, n);
+    for (int64_t c = 0; !context && c < NEAR_CHUNK; c++)
+        near_read_chunk(n, c);
     for (size_t c = 0; c < NEAR_CHUNK; c++)
         if (n->errors[c].code) {
             if (err)
@@ -297,7 +300,7 @@ static int near_join_similar(struct near *n, hone_context *context, hone_error *
 
     for (size_t band = 0; band < NEAR_BINS / rows && !code; band++) {
         size_t count = 0;
-        if (hone_context_interrupted(context))
+        if (context && hone_context_interrupted(context))
             return hone_fail(err, HONE_EINTERRUPTED, "near-duplicates: interrupted");
         for (size_t i = 0; i < n->count; i++) {
             const struct near_text *t = &n->rows[i];

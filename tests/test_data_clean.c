@@ -130,6 +130,21 @@ START_TEST(the_report_counts_by_reason_and_names_rows)
 }
 END_TEST
 
+START_TEST(rows_nearly_the_same_are_left_out_by_option)
+{
+    hone_data *data = rows_of("[{\"text\": \"one two three four five six seven eight nine ten\"},"
+                              "{\"text\": \"something else\"},"
+                              "{\"text\": \"One two three four five six seven eight nine ten.\"}]");
+
+    ck_assert_ptr_null(strstr(report_of(data, "{}"), "near"));
+    ck_assert(strstr(report_of(data, "{}"), "\"after\":3"));
+    ck_assert(strstr(report_of(data, "{\"near\": 0.9}"),
+                     "\"near\":{\"count\":1,\"examples\":[\"rows:3\"]}"));
+    ck_assert(strstr(report_of(data, "{\"near\": 0.99}"), "\"after\":3"));
+    hone_data_free(data);
+}
+END_TEST
+
 START_TEST(invalid_utf8_that_loading_left_out_is_reported)
 {
     hone_json *rows, *options = parse("{\"utf8\":\"drop\"}");
@@ -325,6 +340,7 @@ int main(void)
     tcase_add_test(cases,
                    short_and_long_texts_are_counted_in_characters_without_blanks_at_the_ends);
     tcase_add_test(cases, the_report_counts_by_reason_and_names_rows);
+    tcase_add_test(cases, rows_nearly_the_same_are_left_out_by_option);
     tcase_add_test(cases, invalid_utf8_that_loading_left_out_is_reported);
     tcase_add_test(cases, cleaning_that_leaves_nothing_says_why);
     tcase_add_test(cases, a_split_has_its_shares_and_loses_no_row);

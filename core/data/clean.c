@@ -2,14 +2,19 @@
  *
  * Duplicates are found by the SHA-256 of the normalised text, in a table of
  * open addressing: 4 bytes a slot, at most half full. Of equal rows the first
- * stays. */
+ * stays. With `near`, of rows that are nearly the same (<hone/near.h>) the first of
+ * each group stays, too: then none is on both sides of a split. */
 #include "normal.h"
 
+#include <hone/near.h>
+
+#include <math.h>
 #include <string.h>
 
 struct clean_options {
     bool dedup;
     int64_t min_chars, max_chars;
+    double near;
 };
 
 static const hone_option options_table[] = {
@@ -18,12 +23,17 @@ static const hone_option options_table[] = {
                  "fewest characters of a row's text"),
     HONE_OPT_INT(struct clean_options, max_chars, "max_chars", HONE_UNSET_INT, 1, INT64_MAX,
                  "most characters of a row's text"),
+    HONE_OPT_REAL_FLAGS(struct clean_options, near, "near", HONE_UNSET_REAL, 0, 1,
+                        HONE_OPTION_OPEN_MIN,
+                        "leave out rows whose texts are as similar to an earlier one"),
     HONE_OPT_END
 };
 
-enum { CLEAN_KEPT = -1, CLEAN_DUPLICATE, CLEAN_SHORT, CLEAN_LONG, CLEAN_UTF8, CLEAN_REASONS };
+enum {
+    CLEAN_KEPT = -1, CLEAN_DUPLICATE, CLEAN_NEAR, CLEAN_SHORT, CLEAN_LONG, CLEAN_UTF8, CLEAN_REASONS
+};
 
-static const char *const reasons[] = { "duplicate", "short", "long", "utf8" };
+static const char *const reasons[] = { "duplicate", "near", "short", "long", "utf8" };
 
 typedef struct clean {
     const hone_data *data;
@@ -31,6 +41,7 @@ typedef struct clean {
     data_normaliser normaliser;
     uint8_t (*digests)[32];          /* [kept] */
     size_t *index, kept;             /* [kept]: rows that stay */
+    char **texts;                    /* [rows] normalised, for near; else NULL */
     size_t *slots, mask;             /* kept + 1, 0: free */
     size_t counts[CLEAN_REASONS];
     uint64_t examples[CLEAN_REASONS][DATA_EXAMPLES];
@@ -80,12 +91,38 @@ static int clean_rows(clean *c, hone_error *err)
         if ((code = data_normalise(&c->normaliser, data, i, &text, err)))
             return code;
         reason = clean_judge(c, &text);
+        if (reason == CLEAN_KEPT && c->texts &&
+            !(c->texts[c->kept] = hone_strndup(c->normaliser.folded.bytes,
+                                               c->normaliser.folded.count)))
+            return hone_fail_memory(err, "a normalised text");
         if (reason == CLEAN_KEPT)
             c->index[c->kept++] = i;
         else
             clean_drop(c, reason, data->rows[i].line);
     }
     return HONE_OK;
+}
+
+/* Of rows that are kept, leave out those nearly the same as an earlier one. */
+static int clean_near(clean *c, hone_error *err)
+{
+    hone_near *near = NULL;
+    size_t kept = 0;
+    int code;
+
+    if (!c->texts)
+        return HONE_OK;
+    code = hone_near_find(&near, c->data->context, (const char *const *)c->texts, c->kept,
+                          c->options.near, err);
+    for (size_t i = 0; i < c->kept && !code; i++) {
+        if (near[i].first == i)
+            c->index[kept++] = c->index[i];
+        else
+            clean_drop(c, CLEAN_NEAR, c->data->rows[c->index[i]].line);
+    }
+    c->kept = code ? c->kept : kept;
+    hone_free(near);
+    return code;
 }
 
 /* Rows that loading left out for invalid UTF-8 are this report's, too. */
@@ -111,7 +148,8 @@ static int clean_report(const clean *c, hone_json **report, hone_error *err)
     int failed = !dropped;
 
     for (int i = 0; i < CLEAN_REASONS; i++)
-        failed |= json_object_set_new(dropped, reasons[i], clean_reason(c, i));
+        if (i != CLEAN_NEAR || c->texts)
+            failed |= json_object_set_new(dropped, reasons[i], clean_reason(c, i));
     *report = json_pack("{s:I, s:I, s:o}", "before",
                         (json_int_t)(c->data->count + c->data->invalid), "after",
                         (json_int_t)c->kept, "dropped", dropped);
@@ -136,6 +174,8 @@ static int clean_begin(clean *c, const hone_json *options, hone_error *err)
     c->slots = hone_alloc(slots, sizeof *c->slots);
     c->index = hone_alloc(n + 1, sizeof *c->index);
     c->digests = hone_alloc(n + 1, sizeof *c->digests);
+    if (!isnan(c->options.near) && !(c->texts = hone_alloc(n + 1, sizeof *c->texts)))
+        return hone_fail_memory(err, "normalised texts");
     return c->slots && c->index && c->digests ? HONE_OK
                                               : hone_fail_memory(err, "the table of duplicates");
 }
@@ -149,7 +189,8 @@ int hone_data_clean(hone_data **out, const hone_data *data, const hone_json *opt
     *out = NULL;
     if (report)
         *report = NULL;
-    if ((code = clean_begin(&c, options, err)) || (code = clean_rows(&c, err)))
+    if ((code = clean_begin(&c, options, err)) || (code = clean_rows(&c, err)) ||
+        (code = clean_near(&c, err)))
         goto out;
     clean_loaded(&c);
     if (!c.kept) {
@@ -167,6 +208,9 @@ int hone_data_clean(hone_data **out, const hone_data *data, const hone_json *opt
 out:
     hone_options_free(options_table, &c.options);
     data_normaliser_close(&c.normaliser);
+    for (size_t i = 0; c.texts && i < data->count; i++)
+        hone_free(c.texts[i]);
+    hone_free(c.texts);
     hone_free(c.slots);
     hone_free(c.index);
     hone_free(c.digests);

@@ -52,10 +52,12 @@ HONE_API int hone_data_select(hone_data **out, const hone_data *data, const size
 
 /* A new dataset without normalised exact duplicates (NFKC, case folded, blanks
  * joined), and texts of fewer than min_chars characters or more than max_chars,
- * by options { dedup = true, min_chars = 0, max_chars = none }. A row's text is
+ * by options { dedup = true, min_chars = 0, max_chars = none, near = none }. near,
+ * as 0.9: rows as similar to an earlier one are left out, too (<hone/near.h>), so
+ * that none is on both sides of a split. A row's text is
  * all its prompts and answers; without a format, its JSON. Of equal rows the
  * first stays. *report (may be NULL; owned): { before, after, dropped =
- * { duplicate = { count, examples = { "file:line" } }, short, long, utf8 } },
+ * { duplicate = { count, examples = { "file:line" } }, near, short, long, utf8 } },
  * at most 5 examples each; utf8 are rows that loading left out. No row left is
  * an error. */
 HONE_API int hone_data_clean(hone_data **out, const hone_data *data, const hone_json *options,

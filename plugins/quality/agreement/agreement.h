@@ -124,7 +124,10 @@ int agreement_bootstrap(const struct bootstrap *b, struct interval *out, hone_er
 /* Percentiles of `count` values, of which NaN ones are counted apart; sorts them. */
 void agreement_percentiles(double *values, size_t count, double confidence,
                            struct interval *out);
-/* Eight Poisson(1) counts, those of a block of a stream. */
-void agreement_poisson(uint64_t seed, uint64_t stream, uint64_t block, double out[8]);
+/* Eight Poisson(1) counts, those of a block of a stream. The table holds the count
+ * of 16 bits by their upper 8, where those decide. */
+void agreement_poisson_table(uint8_t table[256]);
+void agreement_poisson(const uint8_t table[256], uint64_t seed, uint64_t stream, uint64_t block,
+                       double out[8]);
 
 #endif

@@ -343,7 +343,9 @@ static void fast_group(void *arg, int64_t group)
     struct sums totals[TOGETHER] = {{0}};
     hone_random random = hone_random_named((uint64_t)f->options->seed, "quality/agreement");
     size_t units = f->alpha->units;
+    uint8_t table[256];
 
+    agreement_poisson_table(table);
     n = n < TOGETHER ? n : TOGETHER;
     for (size_t from = 0; from < units; from += BLOCK) {
         for (int64_t i = 0; i < n; i++) {
@@ -351,8 +353,8 @@ static void fast_group(void *arg, int64_t group)
             for (size_t u = from; u < units && u < from + BLOCK; u += 8) {
                 double times[8];
                 size_t left = units - u < 8 ? units - u : 8;
-                agreement_poisson(random.seed, random.stream + (uint64_t)(first + i), u / 8,
-                                  times);
+                agreement_poisson(table, random.seed, random.stream + (uint64_t)(first + i),
+                                  u / 8, times);
                 for (size_t k = 0; k < left; k++) {
                     t.values += times[k] * f->units[u + k].values;
                     t.sum += times[k] * f->units[u + k].sum;

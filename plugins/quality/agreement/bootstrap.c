@@ -91,15 +91,31 @@ static const uint32_t poisson_below[8] = {
     24109, 48218, 60273, 64291, 65296, 65497, 65531, 65535,
 };
 
-void agreement_poisson(uint64_t seed, uint64_t stream, uint64_t block, double out[8])
+static uint32_t poisson_of(uint32_t u)
+{
+    uint32_t k = 0;
+
+    while (k < 8 && u >= poisson_below[k])
+        k++;
+    return k;
+}
+
+void agreement_poisson_table(uint8_t table[256])
+{
+    for (uint32_t high = 0; high < 256; high++) {
+        uint32_t k = poisson_of(high << 8);
+        table[high] = (uint8_t)(poisson_of(high << 8 | 255) == k ? k : UINT8_MAX);
+    }
+}
+
+void agreement_poisson(const uint8_t table[256], uint64_t seed, uint64_t stream, uint64_t block,
+                       double out[8])
 {
     uint32_t words[4];
 
     hone_random_block(seed, stream, block, words);
     for (int i = 0; i < 8; i++) {
-        uint32_t u = words[i / 2] >> (i % 2 * 16) & 0xffff, k = 0;
-        for (int c = 0; c < 8; c++)
-            k += u >= poisson_below[c];
-        out[i] = k;
+        uint32_t u = words[i / 2] >> (i % 2 * 16) & 0xffff, k = table[u >> 8];
+        out[i] = k == UINT8_MAX ? poisson_of(u) : k;
     }
 }
