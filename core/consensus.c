@@ -115,14 +115,15 @@ double *hone_consensus_column(hone_consensus *c, hone_axis which, const char *na
     if (column && column->width == width)
         return column->values;
     if (column) {
-        hone_fail(err, HONE_EINVAL, "column '%s' has width %zu, not %zu", name, column->width, width);
+        hone_fail(err, HONE_EINVAL, "column '%s' has width %zu, not %zu", name, column->width,
+                  width);
         return NULL;
     }
     if (axis_grow(axis, err))
         return NULL;
     made.name = hone_strdup(name);
-    made.values = width && count / width == axis->rows ? hone_alloc(count ? count : 1, sizeof(double))
-                                                        : NULL;
+    if (width && count / width == axis->rows)
+        made.values = hone_alloc(count ? count : 1, sizeof(double));
     if (!made.name || !made.values) {
         hone_free(made.name);
         hone_free(made.values);

@@ -159,7 +159,8 @@ static int judgement_reserve(hone_judgements *j, hone_error *err)
     }
     if (ok && j->annotators.count == j->annotator_room) {
         room = 2 * j->annotator_room + 64;
-        ok = hone_judgements_resize(&j->annotator_attributes, room, sizeof *j->annotator_attributes);
+        ok = hone_judgements_resize(&j->annotator_attributes, room,
+                                    sizeof *j->annotator_attributes);
         for (size_t i = j->annotator_room; ok && i < room; i++)
             j->annotator_attributes[i] = NULL;
         j->annotator_room = ok ? room : j->annotator_room;

@@ -1,5 +1,5 @@
--- Three people compared 999 pairs of answers (PandaLM, Wang et al. 2024): do they agree, what do most
--- of them say, do they merely like long answers, and how good is a machine that judges in their place?
+-- Three people compared 999 pairs of answers (PandaLM, Wang et al. 2024): do they agree, what do
+-- most of them say, do they merely like long answers, and how good is a machine in their place?
 --   hone run examples/pandalm.lua data=PandaLM/testset-v1.json judge=PandaLM/judge_gpt35.json
 local hone = require "hone"
 local args = hone.args { data = hone.required.path, judge = "", report = "" }
@@ -8,13 +8,14 @@ local args = hone.args { data = hone.required.path, judge = "", report = "" }
 local answers, pairs = {}, hone.json.read(args.data)
 for _, pair in ipairs(pairs) do
   for person = 1, 3 do
-    answers[#answers + 1] = { item = pair.idx, annotator = person, value = pair["annotator" .. person] }
+    local said = pair["annotator" .. person]
+    answers[#answers + 1] = { item = pair.idx, annotator = person, value = said }
   end
 end
 local judgements = hone.judgements(answers, { labels = { "0", "1", "2" } })
 for _, pair in ipairs(pairs) do
-  judgements:describe_item(tostring(pair.idx), { response1 = pair.response1, response2 = pair.response2,
-                                                 prompt = pair.instruction })
+  judgements:describe_item(tostring(pair.idx), {
+    prompt = pair.instruction, response1 = pair.response1, response2 = pair.response2 })
 end
 
 local checked = judgements:check { hone.quality.agreement {} }
@@ -22,12 +23,17 @@ local found = checked.parts[""].checks[1].result
 for _, pair in ipairs(found.cohen.pairs) do
   print(("Cohen's kappa of %s and %s  %.4f"):format(pair.a, pair.b, pair.value))
 end
-print(("Fleiss' kappa %.6f, Krippendorff's alpha %.6f"):format(found.fleiss.value, found.krippendorff.value))
+print(("Fleiss' kappa %.6f"):format(found.fleiss.value))
+print(("Krippendorff's alpha %.6f"):format(found.krippendorff.value))
 
 local labels = checked:aggregate(hone.quality.majority {})
-local counts = {}
-for _, label in ipairs(labels:column("items", "label")) do counts[label or "split"] = (counts[label or "split"] or 0) + 1 end
-print(("majority: tie %d, first %d, second %d"):format(counts["0"], counts["1"], counts["2"]))
+local counts = { ["0"] = 0, ["1"] = 0, ["2"] = 0, split = 0 }
+for _, label in ipairs(labels:column("items", "label")) do
+  label = label or "split"
+  counts[label] = counts[label] + 1
+end
+print(("majority: tie %d, first %d, second %d, split %d"):format(counts["0"], counts["1"],
+                                                                 counts["2"], counts.split))
 
 -- Six answers are JSON's `true`: counted as the text that people saw.
 local audit = hone.bias.audit { labels, hone.bias.length { not_text = "json" } }
@@ -42,7 +48,7 @@ if args.judge ~= "" then
     if label == tostring(verdict.gpt_result) then right = right + 1 end
     if label == "0" and verdict.gpt_result == "Tie" then ties = ties + 1 end
   end
-  print(("the machine judge names the answer that most people prefer, of %d: %.4f; with its ties, %.4f"):format(
-    #verdicts, right / #verdicts, (right + ties) / #verdicts))
+  print(("the machine names what most people prefer: %.4f; with its ties, %.4f"):format(
+    right / #verdicts, (right + ties) / #verdicts))
 end
 if args.report ~= "" then print("report: " .. audit:report(args.report, { checked = checked })) end

@@ -1,4 +1,5 @@
--- How offensive is this comment? 262 people rated 1,500 comments from 1 to 5 (POPQUORN, Pei & Jurgens 2023).
+-- How offensive is this comment? 262 people rated 1,500 comments from 1 to 5 (POPQUORN, Pei and
+-- Jurgens 2023).
 -- People do not agree, and who one asks matters: is that noise, or do groups see it differently?
 --   hone run examples/popquorn.lua data=POPQUORN/offensiveness.csv
 local hone = require "hone"
@@ -21,7 +22,8 @@ end
 
 -- Mean rating by group of raters.
 local function means(attribute)
-  local described, who, value = ratings:attributes "annotators", ratings:column "annotator", ratings:column "value"
+  local described = ratings:attributes "annotators"
+  local who, value = ratings:column "annotator", ratings:column "value"
   local sums, counts, names = {}, {}, {}
   for r = 1, #who do
     local group = described[who[r]][attribute]

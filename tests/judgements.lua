@@ -12,7 +12,8 @@ local function csv()
       state = (state * 1103515245 + 12345) % 2147483648
       local truth = i % 3 == 0 and "good" or "bad"
       local other = truth == "good" and "bad" or "good"
-      local wrong = who == "eve" and state // 65536 % 2 == 0 or who ~= "eve" and state // 65536 % 20 == 0
+      local wrong = who == "eve" and state // 65536 % 2 == 0 or who ~= "eve"
+        and state // 65536 % 20 == 0
       lines[#lines + 1] = ("q%d,%s,%s,%s,prompt %d"):format(i, who, wrong and other or truth,
         (who == "ann" or who == "bob" or who == "cid") and "north" or "south", i)
     end
@@ -55,27 +56,33 @@ test("pairs_rankings_and_regions_are_added", function()
   local regions = hone.judgements { level = "region" }
   regions:add_region("q", "ann", "name", { 0, 4 })
   equal(#regions, 1)
-  s.golden("lua-judgements-region", fails(regions.add_region, regions, "q", "ann", "name", { 4, 0 }))
+  s.golden("lua-judgements-region", fails(regions.add_region, regions, "q", "ann", "name",
+    { 4, 0 }))
   s.golden("lua-judgements-ranking", fails(rankings.add_ranking, rankings, "q", "ann", { "x", 3 }))
 end)
 
 -- A check of a test's own: who answers unlike most people.
 local function flags(who, more)
-  return { annotators = { { annotator = who, score = 0.5, flagged = true, reason = "answers at random" } },
+  return { annotators = { { annotator = who, score = 0.5, flagged = true,
+    reason = "answers at random" } },
            passed = false, summary = "one of five", table.unpack(more or {}) }
 end
 
 test("flagged_annotators_are_left_out_weighed_down_or_kept_as_told", function()
   local checked = require "hone.checked"
-  local plugin = setmetatable({ kind = "quality", name = "randomness", check = function() return flags "eve" end },
+  local plugin = setmetatable({ kind = "quality", name = "randomness",
+    check = function() return flags "eve" end },
                               { __name = "hone.plugin" })
   local j = csv()
   local dropped = checked.new({ [""] = j }, { plugin })
-  equal({ #dropped.kept, dropped.passed, dropped.removed.before, dropped.removed.after }, { 160, false, 200, 160 })
+  equal({ #dropped.kept, dropped.passed, dropped.removed.before, dropped.removed.after },
+    { 160, false, 200, 160 })
   equal(dropped.removed.annotators[1].reasons, { "randomness: answers at random" })
   equal(dropped.removed.annotators[1].judgements, 40)
-  assert(dropped.removed.agreement.after.krippendorff > dropped.removed.agreement.before.krippendorff)
-  s.golden("lua-checked-summary", (tostring(dropped):gsub("[%d.]+ before, [%d.]+ after", "X before, Y after")))
+  local was, now = dropped.removed.agreement.before, dropped.removed.agreement.after
+  assert(now.krippendorff > was.krippendorff)
+  s.golden("lua-checked-summary", (tostring(dropped):gsub("[%d.]+ before, [%d.]+ after",
+    "X before, Y after")))
   local weighed = checked.new({ [""] = j }, { plugin, flagged = 0.5 })
   equal({ #weighed.kept, weighed.kept:column "weight"[5] }, { 200, 0.5 })
   local kept = checked.new({ [""] = j }, { plugin, flagged = "keep" })
@@ -85,14 +92,16 @@ test("flagged_annotators_are_left_out_weighed_down_or_kept_as_told", function()
   s.golden("lua-check-plugin", fails(j.check, j, { 7 }))
   local all = setmetatable({ kind = "quality", name = "all", check = function()
     local list = {}
-    for i, who in ipairs { "ann", "bob", "cid", "dan", "eve" } do list[i] = { annotator = who, flagged = true } end
+    for i, who in ipairs { "ann", "bob", "cid", "dan", "eve" } do list[i] = { annotator = who,
+      flagged = true } end
     return { annotators = list }
   end }, { __name = "hone.plugin" })
   s.golden("lua-check-all", fails(checked.new, { [""] = j }, { all }))
 end)
 
 test("rows_that_a_check_names_are_left_out", function()
-  local plugin = setmetatable({ kind = "quality", name = "rows", check = function() return { rows = { 0, 5 } } end },
+  local plugin = setmetatable({ kind = "quality", name = "rows",
+    check = function() return { rows = { 0, 5 } } end },
                               { __name = "hone.plugin" })
   local j = csv()
   local checked = require "hone.checked".new({ [""] = j }, { plugin })
@@ -122,14 +131,16 @@ end)
 test("several_tables_are_checked_and_aggregated_by_name", function()
   local numbers = hone.judgements { level = "interval" }
   for i = 1, 5 do
-    for _, who in ipairs { "ann", "bob" } do numbers:add("q" .. i, who, i + (who == "ann" and 0.5 or 0)) end
+    for _, who in ipairs { "ann", "bob" } do numbers:add("q" .. i, who,
+      i + (who == "ann" and 0.5 or 0)) end
   end
   local answers = hone.judgements.set { concise = numbers, right = csv() }
   local checked = answers:check { hone.quality.agreement {} }
   local labels = checked:aggregate { right = hone.quality.majority {} }
   equal(labels.right:item "q3".label, "good")
   equal(labels:names(), { "right" })
-  s.golden("lua-aggregate-name", fails(checked.aggregate, checked, { rihgt = hone.quality.majority {} }))
+  s.golden("lua-aggregate-name", fails(checked.aggregate, checked,
+    { rihgt = hone.quality.majority {} }))
   s.golden("lua-aggregate-one", fails(checked.aggregate, checked, hone.quality.majority {}))
   s.golden("lua-aggregate-plugin", fails(checked.aggregate, checked, { right = 3 }))
 end)
@@ -188,7 +199,8 @@ test("disagreement_has_a_cause_and_a_person_decides", function()
   equal(by.groups.posterior, { d = 0.5, e = 0.5 })
   equal({ by.groups.cause, by.slip.label }, { "legitimate", "a" })
   for _, r in ipairs(records) do
-    if r.item == "open" then r:decide { cause = "guideline", by = "lead", note = "say what c is" } end
+    if r.item == "open" then r:decide { cause = "guideline", by = "lead",
+      note = "say what c is" } end
     if r.item == "slip" then r:decide { label = "b", by = "lead" } end
   end
   rows, report = labels:rows { causes = records }
@@ -198,7 +210,8 @@ test("disagreement_has_a_cause_and_a_person_decides", function()
   end
   equal(records[1].proposed.cause, "ambiguous")
   s.golden("lua-adjudicate-attribute", fails(labels.adjudicate, labels, { group = "regoin" }))
-  s.golden("lua-adjudicate-label", fails(records[1].decide, records[1], { label = "z", by = "lead" }))
+  s.golden("lua-adjudicate-label", fails(records[1].decide, records[1],
+    { label = "z", by = "lead" }))
   s.golden("lua-adjudicate-by", fails(records[1].decide, records[1], { label = "a" }))
 end)
 
@@ -208,7 +221,8 @@ local function preferences()
   for i = 1, 30 do
     local item, long = "q" .. i, i % 2 == 0 and "1" or "2"
     local short = long == "1" and "2" or "1"
-    for k, who in ipairs { "ann", "bob", "cid" } do j:add(item, who, (i + k) % 7 == 0 and short or long) end
+    for k, who in ipairs { "ann", "bob", "cid" } do j:add(item, who, (i + k) % 7 == 0 and short
+      or long) end
     j:describe_item(item, { response1 = long == "1" and "a long answer" or "short",
                             response2 = long == "2" and "a long answer" or "short" })
   end
@@ -233,12 +247,14 @@ test("an_audit_corrects_p_and_mitigation_reports_before_and_after", function()
   assert(next(weighed.weights), "the detector's own weights")
   local rows = weighed:rows { left = "response1", right = "response2", outcomes = { "1", "2" } }
   equal(#rows, 30)
-  local target = select(2, audit:mitigate { reweigh = { attribute = "region", target = { north = 1, south = 2 } } })
+  local target = select(2, audit:mitigate { reweigh = { attribute = "region",
+    target = { north = 1, south = 2 } } })
   near(target.tables[""].reweighed.pool[1].factor, 1, 1e-12)
   local other = hone.judgements { level = "nominal" }
   for i = 1, 4 do other:add("q", "a" .. i, i < 3 and "1" or "2") end
   other:describe_item("q", { response1 = "one", response2 = "a second" })
-  local both = hone.bias.audit { hone.judgements.set { first = preferences(), second = other }, hone.bias.length {} }
+  local both = hone.bias.audit { hone.judgements.set { first = preferences(), second = other },
+    hone.bias.length {} }
   local _, reports = both:mitigate { reweigh = "region" }
   equal({ reports.tables.first.reweighed ~= nil, reports.tables.second.reweighed }, { true, nil })
   s.golden("lua-audit-nothing", fails(hone.bias.audit, { labels }))
@@ -252,7 +268,8 @@ end)
 test("holm_multiplies_the_smallest_p_by_the_number_of_tests", function()
   local made = {}
   for i, p in ipairs { 0.01, 0.04, 0.03 } do
-    made[i] = setmetatable({ kind = "bias", name = "b" .. i, detect = function() return { effect = 1, p = p } end },
+    made[i] = setmetatable({ kind = "bias", name = "b" .. i,
+      detect = function() return { effect = 1, p = p } end },
                            { __name = "hone.plugin" })
   end
   local audit = hone.bias.audit { preferences(), made[1], made[2], made[3] }
@@ -277,15 +294,19 @@ local function two_rounds()
       local turned = k == 2
       local said = random() < (fast and 0.5 or 0.95) and better or worse
       rows[#rows + 1] = { item = "p" .. i, annotator = fast and "w9" or ("w%d"):format((i + k) % 5),
-        left = turned and "b" or "a", right = turned and "a" or "b", seconds = (fast and 0.5 or 9) + random(),
+        left = turned and "b" or "a", right = turned and "a" or "b",
+          seconds = (fast and 0.5 or 9) + random(),
         value = turned and (said == "left" and "right" or "left") or said, order = 1 + (i + k) % 2 }
     end
-    for k = 1, 2 do ratings:add("p" .. i, "w" .. (i + k) % 5, tostring(i % 3 + (random() < 0.2 and 1 or 0))) end
+    for k = 1, 2 do ratings:add("p" .. i, "w" .. (i + k) % 5,
+      tostring(i % 3 + (random() < 0.2 and 1 or 0))) end
   end
   local pairs = hone.judgements(rows, { level = "pair", time = "seconds", order = "order" })
   for i = 1, 120 do
-    pairs:describe_item("p" .. i, { prompt = "why", response1 = i % 4 < 2 and "short" or "a long answer",
-      response2 = i % 4 < 2 and "a long answer" or "short", gold = i <= 40 and (i % 2 == 0 and "a" or "b") or nil })
+    pairs:describe_item("p" .. i, { prompt = "why", response1 = i % 4 < 2 and "short"
+      or "a long answer",
+      response2 = i % 4 < 2 and "a long answer" or "short", gold = i <= 40
+        and (i % 2 == 0 and "a" or "b") or nil })
   end
   for k, who in ipairs(pairs:names "annotators") do
     pairs:describe_annotator(who, { region = k % 2 == 0 and "north" or "south" })
@@ -294,21 +315,25 @@ local function two_rounds()
 end
 
 test("the_trust_stage_of_the_whole_loop_runs", function()
-  local checked = two_rounds():check { hone.quality.gold { floor = 0.7 }, hone.quality.speed { floor = 2.0 },
-                                       hone.quality.agreement { floor = 0.4 }, hone.quality.drift {} }
+  local checked = two_rounds():check { hone.quality.gold { floor = 0.7 },
+    hone.quality.speed { floor = 2.0 },
+                                       hone.quality.agreement { floor = 0.4 },
+                                         hone.quality.drift {} }
   local part = checked.parts.preference
   equal({ #part.removed.annotators, part.removed.annotators[1].annotator }, { 1, "w9" })
   equal(part.removed.before - part.removed.after, 120)
   local labels = checked:aggregate { preference = hone.quality.bradley_terry { annotators = true },
                                      concise = hone.quality.dawid_skene {} }
   local audit = hone.bias.audit { labels, hone.bias.position {}, hone.bias.length {},
-                                  hone.bias.group_gap { attribute = "region", positive = { "left" } } }
+                                  hone.bias.group_gap { attribute = "region",
+                                    positive = { "left" } } }
   local better, report = audit:mitigate { drop = "flagged", reweigh = "region" }
   equal(better:names(), { "concise", "preference" })
   assert(report.tables.preference.reweighed.effective <= 360)
   -- Sides are those of an item's first row, also where a row shows them turned.
   local length = audit.findings[4].result
-  equal({ audit.findings[4].detector, audit.findings[4].table, length.n }, { "length", "preference", 120 })
+  equal({ audit.findings[4].detector, audit.findings[4].table, length.n },
+    { "length", "preference", 120 })
   near(length.share, 0.5, 0.05)
   local rows = better.preference:rows { left = "response1", right = "response2" }
   equal(#rows, 120)
@@ -329,7 +354,8 @@ test("the_report_is_one_page_of_well_formed_figures", function()
   audit:mitigate { reweigh = "region" }
   audit:report("trust.html", { checked = checked, causes = labels:adjudicate {} })
   local page = s.read "trust.html"
-  for _, heading in ipairs { "Agreement", "Checks", "Consensus", "Disagreement", "Gaps", "Position and length",
+  for _, heading in ipairs { "Agreement", "Checks", "Consensus", "Disagreement", "Gaps",
+    "Position and length",
                              "The pool by region", "What was left out" } do
     assert(page:find(heading, 1, true), heading)
   end
@@ -342,7 +368,8 @@ test("the_report_is_one_page_of_well_formed_figures", function()
 end)
 
 test("pandalm_popquorn_and_compas_give_the_known_figures", function()
-  local out, err, status = s.hone(("run %s/examples/pandalm.lua data=%s judge=%s"):format(os.getenv "HONE_SOURCE",
+  local out, err, status = s.hone(("run %s/examples/pandalm.lua data=%s judge=%s"):format(
+    os.getenv "HONE_SOURCE",
     s.data "preference/pandalm/testset-v1.json", s.data "preference/pandalm/judge_gpt35.json"))
   equal({ status, err }, { 0, "" })
   s.golden("examples-pandalm", out)
@@ -354,19 +381,22 @@ test("pandalm_popquorn_and_compas_give_the_known_figures", function()
     s.data "bias/compas.csv"))
   equal({ status, err }, { 0, "" })
   for _, line in ipairs { "all                2681  1282  1216  2035    32.35 %          37.40 %",
-                          "African-American    990   805   532  1369", "Caucasian          1139   349   461   505" } do
+                          "African-American    990   805   532  1369",
+                            "Caucasian          1139   349   461   505" } do
     assert(out:find(line, 1, true), out)
   end
 end)
 
 test("stories260k_is_scored_on_crows_pairs_and_winobias", function()
   local model = s.data "models/stories260k"
-  local out, _, status = s.hone(("run %s/examples/crows_pairs.lua model=%s data=%s"):format(os.getenv "HONE_SOURCE",
+  local out, _, status = s.hone(("run %s/examples/crows_pairs.lua model=%s data=%s"):format(
+    os.getenv "HONE_SOURCE",
     model, s.data "bias/crows_pairs.csv"))
   equal(status, 0)
   -- 603 of 1508, as transformers' log-likelihoods have it.
   assert(out:find("39.99 % of 1508 pairs", 1, true), out)
-  out, _, status = s.hone(("run %s/examples/winobias.lua model=%s data=%s"):format(os.getenv "HONE_SOURCE", model,
+  out, _, status = s.hone(("run %s/examples/winobias.lua model=%s data=%s"):format(
+    os.getenv "HONE_SOURCE", model,
     s.data "bias/winobias"))
   equal(status, 0)
   assert(out:find("accuracy on 1584 sentences (0 without", 1, true), out)

@@ -112,7 +112,10 @@ local function find(tables, detectors, alpha)
       local finding = detect(detector, name, tables[name])
       findings[#findings + 1] = finding
       took = took or finding.result ~= nil
-      problems[#problems + 1] = finding.problem and (#names > 1 and name .. ": " or "") .. finding.problem
+      if finding.problem then
+        local where = #names > 1 and name .. ": " or ""
+        problems[#problems + 1] = where .. finding.problem
+      end
     end
     if not took then core.fail("bias.audit: " .. table.concat(problems, "; ")) end
   end
@@ -282,7 +285,9 @@ function Audit:mitigate(given)
         list[#list + 1] = who
       end
       done.items = core.json.list(sorted(gone))
-      if next(drop) or next(gone) then j = j:weigh { annotators = drop, items = gone, drop = true } end
+      if next(drop) or next(gone) then
+        j = j:weigh { annotators = drop, items = gone, drop = true }
+      end
       if #j == 0 then core.fail("mitigate: all judgements would be left out") end
     end
     if by then
@@ -317,7 +322,8 @@ end
 
 function Audit:report(path, given)
   local subject = object(self.subject)
-  local labels = subject == "hone.labels" and require "hone.labels".set { [self.subject.name] = self.subject }
+  local labels = subject == "hone.labels"
+    and require "hone.labels".set { [self.subject.name] = self.subject }
     or subject == "hone.labels.set" and self.subject or nil
   return require "hone.report_quality".write(path, { audit = self, labels = labels }, given)
 end
@@ -362,8 +368,8 @@ function Audit:mitigation_summary()
       text.count(t.before, "judgement"), text.count(#(t.annotators or {}), "annotator"),
       text.count(#(t.items or {}), "item")) }
     if t.reweighed then
-      words[#words + 1] = ("reweighed by %s: they count as %s"):format(t.reweighed.attribute,
-                                                                      text.number(t.reweighed.effective))
+      words[#words + 1] = ("reweighed by %s: they count as %s"):format(
+        t.reweighed.attribute, text.number(t.reweighed.effective))
     end
     if t.changed then words[#words + 1] = text.count(t.changed.other, "label") .. " changed" end
     lines[#lines + 1] = ("mitigate%s: %s"):format(name ~= "" and " " .. name or "",

@@ -78,7 +78,8 @@ local function run(part, plugins, alone, took)
       took[i] = true
       collect(part, plugin, result)
     elseif took[i] ~= true then
-      took[i] = (took[i] and took[i] .. "; " or "check: ") .. part.name .. ": " .. object.plain(result)
+      local before = took[i] and took[i] .. "; " or "check: "
+      took[i] = before .. part.name .. ": " .. object.plain(result)
     end
   end
 end

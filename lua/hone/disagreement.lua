@@ -1,14 +1,14 @@
 -- disagreement: labels:adjudicate { group = "region" } is a list of disputed items,
 -- each with a proposed cause, for a person to decide.
 --
---   cause        what it is                                   what labels:rows { causes = } makes of it
---   mistake      few against many, or by annotators who       the label of the consensus
---                are often wrong
---   guideline    the same two labels are confused in many     no row: the guideline first, then
---                items by people who are otherwise right      ask again
---   legitimate   groups of annotators agree within            a soft label: the share of votes
---                themselves and not with each other
---   ambiguous    none of these                                a soft label: the share of votes
+--   mistake      few against many, or by annotators who are often wrong
+--   guideline    the same two labels are confused in many items
+--   legitimate   groups of annotators agree within themselves and not with each other
+--   ambiguous    none of these
+--
+-- In labels:rows { causes = records } a mistake has the consensus's label; legitimate
+-- and ambiguous items have a soft label, the share of votes; an item whose guideline is
+-- unclear has no row: the guideline first, then ask again.
 --
 -- The rules only propose. record:decide { cause = , label = , by = , note = } decides
 -- and keeps what had been proposed. The rules, in this order, with their options:
@@ -33,16 +33,18 @@ local schema = {
   { "group_share", "number", default = 0.75, min = 0.5, max = 1, doc = "for its label" },
   { "sure", "number", default = 0.9, min = 0.5, max = 1, doc = "posterior of a consensus" },
   { "few", "number", default = 0.25, min = 0, max = 0.5, doc = "share of votes that are mistakes" },
-  { "skill", "number", default = 0.6, min = 0, max = 1, doc = "below, votes are taken for mistakes" },
-  { "recurs", "number", default = 0.2, min = 0, max = 1, doc = "share of disputes over the same labels" },
+  { "skill", "number", default = 0.6, min = 0, max = 1,
+    doc = "below, votes are taken for mistakes" },
+  { "recurs", "number", default = 0.2, min = 0, max = 1,
+    doc = "share of disputes over the same labels" },
 }
 
 -- ---- votes ----
 
 -- The votes of each item: { item, votes = { { label, annotator, weight }, ... } }.
 local function votes_of(judgements)
-  local item, who, label = judgements:column "item", judgements:column "annotator", judgements:column "label"
-  local weight = judgements:column "weight"
+  local item, who = judgements:column "item", judgements:column "annotator"
+  local label, weight = judgements:column "label", judgements:column "weight"
   local items = {}
   for r = 1, #item do
     local one = items[item[r]] or {}
@@ -91,7 +93,8 @@ local function camps(votes, group, o)
   for name, own in pairs(by) do
     local sums, total, order = tally(own)
     if #own >= o.group_votes and total > 0 and sums[order[1]] / total >= o.group_share then
-      found[#found + 1] = { group = name, label = order[1], share = sums[order[1]] / total, votes = #own }
+      local share = sums[order[1]] / total
+      found[#found + 1] = { group = name, label = order[1], share = share, votes = #own }
     end
   end
   table.sort(found, function(a, b) return a.group < b.group end)
@@ -110,9 +113,11 @@ local function mistake(record, found, skill, o)
     end
   end
   if against / record.total <= o.few then
-    return ("%.0f %% of the votes are against a posterior of %.3f"):format(100 * against / record.total, p)
+    return ("%.0f %% of the votes are against a posterior of %.3f"):format(
+      100 * against / record.total, p)
   end
-  return weak and ("all votes against are by annotators with a skill below %s"):format(text.number(o.skill)) or nil
+  if not weak then return nil end
+  return "all votes against are by annotators with a skill below " .. text.number(o.skill)
 end
 
 -- The two labels voted for most, in their own order.
@@ -126,7 +131,8 @@ local function propose(record, found, context)
   if groups then
     local words = {}
     for i, g in ipairs(groups) do
-      words[i] = ("%s says %s (%d votes, %.0f %%)"):format(g.group, context.labels[g.label], g.votes, 100 * g.share)
+      words[i] = ("%s says %s (%d votes, %.0f %%)"):format(g.group, context.labels[g.label],
+        g.votes, 100 * g.share)
     end
     return "legitimate", "groups differ: " .. table.concat(words, "; ")
   end
@@ -157,7 +163,8 @@ function Record:decide(given)
   if o.label and not self.shares[o.label] then
     local known = {}
     for name in pairs(self.shares) do known[#known + 1] = name end
-    core.fail(("decide: nobody gave the label '%s'%s"):format(o.label, text.suggest(o.label, known)))
+    core.fail(("decide: nobody gave the label '%s'%s"):format(o.label,
+      text.suggest(o.label, known)))
   end
   self.proposed = self.proposed or { cause = self.cause, why = self.why }
   self.cause, self.label, self.by, self.note = o.cause or self.cause, o.label, o.by, o.note
@@ -166,7 +173,8 @@ function Record:decide(given)
 end
 
 function Record:__tostring()
-  return ("%s: %s%s: %s"):format(self.item, self.cause, self.by and " (decided by " .. self.by .. ")" or "", self.why)
+  local decided = self.by and (" (decided by %s)"):format(self.by) or ""
+  return ("%s: %s%s: %s"):format(self.item, self.cause, decided, self.why)
 end
 
 -- Disputed items, before any cause is proposed.
@@ -178,7 +186,8 @@ local function disputed(labels, names)
     local sums, total, order = tally(votes or {})
     if votes and #order > 1 and total > 0 then
       for _, v in ipairs(votes) do v.name = label_names[v.label] end
-      records[#records + 1] = { item = name, index = i, votes = votes, total = total, order = order, sums = sums,
+      records[#records + 1] = { item = name, index = i, votes = votes, total = total,
+        order = order, sums = sums,
                                 key = key_of(order), entropy = entropy(sums, total, #label_names) }
     end
   end
@@ -192,7 +201,9 @@ local function group_of(judgements, attribute)
     local value = (a or {})[attribute]
     if value ~= nil and value ~= core.null then group[i], any = tostring(value), true end
   end
-  if not any then core.fail(("adjudicate: no annotator has the attribute '%s'"):format(attribute)) end
+  if not any then
+    core.fail(("adjudicate: no annotator has the attribute '%s'"):format(attribute))
+  end
   return group
 end
 
@@ -205,7 +216,8 @@ function disagreement.propose(labels, given)
   end
   local drafts, label_names = disputed(labels, labels.judgements:names "items")
   local context = { o = o, labels = label_names, skill = labels:column("annotators", "skill") or {},
-                    group = group_of(labels.judgements, o.group), confused = {}, disputed = #drafts }
+                    group = group_of(labels.judgements, o.group), confused = {},
+                      disputed = #drafts }
   for _, d in ipairs(drafts) do context.confused[d.key] = (context.confused[d.key] or 0) + 1 end
   local out = {}
   for i, d in ipairs(drafts) do

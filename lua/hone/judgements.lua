@@ -1,6 +1,6 @@
 -- judgements: the table that quality and bias plugins take.
 --
---   hone.judgements.load("labels.csv", { item = "question", annotator = "worker", value = "label" })
+--   hone.judgements.load("labels.csv", { item = "question", annotator = "who", value = "label" })
 --   hone.judgements(rows, { ... })            rows: a list of tables, or data
 --   hone.judgements { level = "nominal" }     to add to
 --   hone.judgements.set { preference = a, concise = b }    several, of one task
@@ -16,18 +16,21 @@ local new_schema = {
   { "level", "choice", default = "nominal", choices = levels, doc = "of measurement" },
 }
 local schema = {
-  { "item", "string", default = "item", doc = "column; false: pairs are named after their options" },
+  { "item", "string", default = "item",
+    doc = "column; false: pairs are named after their options" },
   { "annotator", "string", default = "annotator", doc = "column" },
   { "value", "string", default = "value", doc = "column" },
   { "left", "string", default = "left", doc = "column of a pair" },
   { "right", "string", default = "right", doc = "column of a pair" },
   { "strength", "string", doc = "column of a pair, >= 0" },
   { "ranking", "string", default = "ranking", doc = "column: a list of options, ties as lists" },
-  { "region", "string", default = "region", doc = "column: { start, end } or { x, y, width, height }" },
+  { "region", "string", default = "region",
+    doc = "column: { start, end } or { x, y, width, height }" },
   { "weight", "string", doc = "column" },
   { "time", "string", doc = "column, seconds" },
   { "order", "string", doc = "column: which side was shown first, 1 or 2" },
-  { "labels", "any", doc = "all that are allowed, in order; of pairs: the words for left, right, tie, bad" },
+  { "labels", "any",
+    doc = "all that are allowed, in order; of pairs: the words for left, right, tie, bad" },
   { "range", "any", doc = "{ low, high } of numbers" },
   { "duplicates", "choice", default = "error", choices = { "error", "latest", "first", "both" },
     doc = "what to do with a second value of an annotator for an item" },

@@ -76,7 +76,8 @@ function Labels:again(judgements)
 end
 
 function Labels:report(path, given)
-  return require "hone.report_quality".write(path, { labels = labels.set { [self.name] = self } }, given)
+  local found = { labels = labels.set { [self.name] = self } }
+  return require "hone.report_quality".write(path, found, given)
 end
 
 function Labels:__len() return #self.consensus end

@@ -26,10 +26,12 @@ end
 local function encode(model, one, i)
   local ids = model.tokenizer:encode(one, { bos = true })
   if #ids < 2 then
-    core.fail(("likelihood: text %d has %s; at least 2 are needed"):format(i, text.count(#ids, "token")))
+    core.fail(("likelihood: text %d has %s; at least 2 are needed"):format(i,
+      text.count(#ids, "token")))
   end
   if model.max_positions and #ids > model.max_positions then
-    core.fail(("likelihood: text %d has %s; the model takes %s"):format(i, text.count(#ids, "token"),
+    core.fail(("likelihood: text %d has %s; the model takes %s"):format(i,
+      text.count(#ids, "token"),
       text.integer(model.max_positions)))
   end
   return ids

@@ -4,6 +4,7 @@
 --   checked:report("trust.html"), labels:report(...), audit:report(...)
 local core = require "hone.core"
 local figures = require "hone.svg_figures"
+local object = require "hone.object"
 local options = require "hone.options"
 local svg = require "hone.svg"
 local text = require "hone.text"
@@ -18,7 +19,8 @@ local style = [[
   --grid: #2b3038; --mark: #6d9bf1; --bad: #ef7a70 } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 960px; margin: 2em auto; padding: 0 1em }
-h1 { font-size: 1.5em; margin-bottom: 0 } h2 { font-size: 1.15em; margin-top: 2em } h3 { font-size: 1em }
+h1 { font-size: 1.5em; margin-bottom: 0 } h2 { font-size: 1.15em; margin-top: 2em }
+h3 { font-size: 1em }
 .lead, .note { color: var(--soft); margin-top: .2em } .bad { color: var(--bad) }
 table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; vertical-align: top; padding: .35em .8em .35em 0;
@@ -28,7 +30,8 @@ table.matrix { width: auto } .matrix td, .matrix th { text-align: right; padding
 .scroll { overflow-x: auto }
 svg { width: 100%; max-width: 760px; height: auto; display: block; margin: 1em 0 }
 svg text { font: 11px system-ui, sans-serif; fill: var(--soft) }
-svg text.title { font-size: 13px; fill: var(--ink) } svg line { stroke: var(--grid) }]]
+svg text.title { font-size: 13px; fill: var(--ink) } svg line { stroke: var(--grid) }
+svg line.zero { stroke: var(--soft) }]]
 
 local function is(value) return value ~= nil and value ~= core.null end
 local function number(value) return type(value) == "number" and value or nil end
@@ -42,7 +45,23 @@ end
 
 local function table_of(head, rows)
   if #rows == 0 then return "" end
-  return '<div class="scroll"><table>' .. row("th", table.unpack(head)) .. table.concat(rows, "\n") .. "</table></div>"
+  return ('<div class="scroll"><table>%s%s</table></div>'):format(row("th", table.unpack(head)),
+                                                                   table.concat(rows, "\n"))
+end
+
+local function section(title, parts)
+  return #parts > 0 and ("<h2>%s</h2>%s"):format(title, table.concat(parts, "\n")) or ""
+end
+
+local function note_of(words)
+  return #words > 0 and ('<p class="note">%s</p>'):format(escape(table.concat(words, "; "))) or ""
+end
+
+-- A row of whiskers; interval may be absent. more: note, bad.
+local function whisker(name, value, interval, more)
+  local ends = list_of(interval)
+  return { name = tostring(name), value = value, low = number(ends[1]), high = number(ends[2]),
+           note = more.note, bad = more.bad }
 end
 
 local function sorted(map)
@@ -66,11 +85,10 @@ local function estimates(part)
         one = nil -- the value of another, with its verdict
       end
       if type(one) == "table" and number(one.value) then
-        local interval = list_of(one.interval)
-        rows[#rows + 1] = { name = key, value = one.value, low = number(interval[1]), high = number(interval[2]),
-                            note = text.number(one.value) }
+        rows[#rows + 1] = whisker(key, one.value, one.interval, { note = text.number(one.value) })
       elseif type(one) == "table" and type(one.undefined) == "string" then
-        undefined[#undefined + 1] = ("%s: undefined (%s)"):format(key, is(one.why) and one.why or one.undefined)
+        undefined[#undefined + 1] = ("%s: undefined (%s)"):format(key,
+          is(one.why) and one.why or one.undefined)
       end
     end
   end
@@ -82,29 +100,37 @@ local function agreement(checked)
   for _, name in ipairs(sorted(checked.parts)) do
     local rows, undefined = estimates(checked.parts[name])
     if #rows + #undefined > 0 then
-      out[#out + 1] = titled(name) .. figures.whiskers { title = "agreement, with intervals", rows = rows, zero = 0 }
-      if #undefined > 0 then out[#out + 1] = ('<p class="note">%s</p>'):format(escape(table.concat(undefined, "; "))) end
+      local drawn = figures.whiskers { title = "agreement, with intervals", rows = rows, zero = 0 }
+      out[#out + 1] = titled(name) .. drawn .. note_of(undefined)
     end
   end
-  return #out > 0 and "<h2>Agreement</h2>" .. table.concat(out, "\n") or ""
+  return section("Agreement", out)
 end
 
 local function verdict(check)
   if check.problem then return "does not apply" end
   local word = require "hone.checked".verdict(check.result)
-  return word == true and "passed" or word == false and '<span class="bad">failed</span>' or "no verdict"
+  if word == nil then return "no verdict" end
+  return word and "passed" or '<span class="bad">failed</span>'
+end
+
+local function said(check)
+  if check.problem then return check.problem end
+  local result = check.result
+  if is(result.summary) then return result.summary end
+  return is(result.undefined) and "undefined: " .. tostring(result.undefined) or ""
 end
 
 local function checks(checked)
   local rows = {}
   for _, name in ipairs(sorted(checked.parts)) do
     for _, check in ipairs(checked.parts[name].checks) do
-      local said = check.problem or (is(check.result.summary) and check.result.summary)
-        or (is(check.result.undefined) and "undefined: " .. tostring(check.result.undefined)) or ""
-      rows[#rows + 1] = row("td", escape(check.name), escape(name), verdict(check), escape(said))
+      rows[#rows + 1] = row("td", escape(check.name), escape(name), verdict(check),
+                            escape(said(check)))
     end
   end
-  return #rows > 0 and "<h2>Checks</h2>" .. table_of({ "check", "of", "verdict", "found" }, rows) or ""
+  if #rows == 0 then return "" end
+  return section("Checks", { table_of({ "check", "of", "verdict", "found" }, rows) })
 end
 
 -- The lowest of a list that is too long to draw.
@@ -126,17 +152,17 @@ end
 local function scores(check)
   local rows, telling = {}, false
   for _, a in ipairs(list_of(check.result and check.result.annotators)) do
-    local interval = list_of(a.interval)
-    local value = number(a.score)
+    local value, flagged = number(a.score), a.flagged == true
     if value then
-      telling = telling or a.flagged == true or number(interval[1]) ~= nil
-      rows[#rows + 1] = { name = tostring(a.annotator), value = value, low = number(interval[1]),
-                          high = number(interval[2]), bad = a.flagged == true, note = text.number(value) }
+      telling = telling or flagged or type(a.interval) == "table"
+      rows[#rows + 1] = whisker(a.annotator, value, a.interval,
+                                { bad = flagged, note = text.number(value) })
     end
   end
   if not telling then return "" end
   local shown, note = lowest(rows, "annotator")
-  return figures.whiskers { title = check.name .. ": score of annotators (flagged in red)", rows = shown } .. note
+  local title = check.name .. ": score of annotators (flagged in red)"
+  return figures.whiskers { title = title, rows = shown } .. note
 end
 
 -- Curves over time that a check gives annotators: points { x, y }.
@@ -144,15 +170,14 @@ local function curves(check)
   local series = {}
   for _, a in ipairs(list_of(check.result and check.result.annotators)) do
     local points = {}
-    for i, p in ipairs(list_of(a.curve)) do
-      points[#points + 1] = type(p) == "table" and { number(p[1]) or i, number(p[2]) or 0 } or { i, number(p) or 0 }
+    for _, p in ipairs(list_of(a.curve)) do
+      if type(p) == "table" and number(p[1]) and number(p[2]) then
+        points[#points + 1] = { p[1], p[2] }
+      end
     end
-    if #points > 1 then
-      series[#series + 1] = { name = tostring(a.annotator), points = points, flagged = a.flagged == true }
-    end
+    if #points > 1 then series[#series + 1] = { name = tostring(a.annotator), points = points } end
   end
-  table.sort(series, function(a, b) return a.flagged and not b.flagged end)
-  return svg.chart { title = check.name .. ", flagged annotators first", x = "judgement",
+  return svg.chart { title = check.name .. " of flagged annotators", x = "judgement",
                      series = table.move(series, 1, math.min(4, #series), 1, {}) }
 end
 
@@ -164,7 +189,7 @@ local function scored(checked)
       if drawn ~= "" then out[#out + 1] = titled(name) .. drawn end
     end
   end
-  return #out > 0 and "<h2>Annotators by check</h2>" .. table.concat(out, "\n") or ""
+  return section("Annotators by check", out)
 end
 
 -- ---- what was left out ----
@@ -175,59 +200,71 @@ local function changed_text(changed)
     text.integer(changed.other), text.count(changed.items, "item"), changed.lost, changed.gained)
 end
 
+-- What became of one table.
+local function removed_words(part, labels)
+  local r = part.removed
+  local words = { ("%s of %s left out (flagged annotators: %s, flagged judgements: %s)."):format(
+    text.integer(r.before - r.after), text.count(r.before, "judgement"), r.flagged, r.rows) }
+  if #r.items > 0 then
+    words[#words + 1] = ("%s without an answer now."):format(text.count(#r.items, "item"))
+  end
+  local was, now = list_of(list_of(r.agreement).before), list_of(list_of(r.agreement).after)
+  if was.krippendorff and now.krippendorff then
+    words[#words + 1] = ("Krippendorff's alpha went from %.4f to %.4f."):format(was.krippendorff,
+                                                                               now.krippendorff)
+  end
+  for _, key in ipairs(labels and labels:names() or {}) do
+    local one = labels[key]
+    local what = one.part == part and changed_text(one.changed)
+    if what then words[#words + 1] = ("%s: %s."):format(one.plugin.name, what) end
+  end
+  return table.concat(words, " ")
+end
+
 local function removed(checked, labels)
   local out = {}
   for _, name in ipairs(sorted(checked.parts)) do
-    local r, rows = checked.parts[name].removed, {}
-    for _, a in ipairs(r.annotators) do
-      rows[#rows + 1] = row("td", escape(a.annotator), text.integer(a.judgements), escape(table.concat(a.reasons, "; ")))
+    local part, rows = checked.parts[name], {}
+    for i, a in ipairs(part.removed.annotators) do
+      rows[i] = row("td", escape(a.annotator), text.integer(a.judgements),
+                    escape(table.concat(a.reasons, "; ")))
     end
-    local words = { ("%s of %s left out (flagged annotators: %s, flagged judgements: %s)."):format(
-      text.integer(r.before - r.after), text.count(r.before, "judgement"), tostring(r.flagged), tostring(r.rows)) }
-    if #r.items > 0 then words[#words + 1] = text.count(#r.items, "item") .. " have no answer now." end
-    local a = r.agreement
-    if a and a.before and a.after and a.before.krippendorff and a.after.krippendorff then
-      words[#words + 1] = ("Krippendorff's alpha went from %.4f to %.4f."):format(a.before.krippendorff, a.after.krippendorff)
-    end
-    for _, key in ipairs(labels and labels:names() or {}) do
-      local one = labels[key]
-      local what = one.part == checked.parts[name] and changed_text(one.changed)
-      if what then words[#words + 1] = ("%s: %s."):format(one.plugin.name, what) end
-    end
-    out[#out + 1] = titled(name) .. ("<p>%s</p>"):format(escape(table.concat(words, " "))) ..
-      table_of({ "annotator", "judgements", "reasons" }, rows)
+    out[#out + 1] = ("%s<p>%s</p>%s"):format(titled(name), escape(removed_words(part, labels)),
+      table_of({ "annotator", "judgements", "reasons" }, rows))
   end
-  return "<h2>What was left out, and what that changed</h2>" .. table.concat(out, "\n")
+  return section("What was left out, and what that changed", out)
 end
 
 -- ---- labels ----
 
 local function skills(labels)
-  local rows, none = {}, 0
+  local rows = {}
   for _, a in labels:each "annotators" do
     local value = number(a.skill)
-    none = none + (value and 0 or 1)
     if value then
-      rows[#rows + 1] = { name = a.name, value = value, low = number(a.skill_low), high = number(a.skill_high),
-                          note = number(a.answers) and text.count(math.tointeger(a.answers) or a.answers, "answer") }
+      local answers = number(a.answers) and math.tointeger(a.answers)
+      rows[#rows + 1] = whisker(a.name, value, { a.skill_low, a.skill_high },
+                                { note = answers and text.count(answers, "answer") })
     end
   end
   local shown, note = lowest(rows, "annotator")
-  return figures.whiskers { title = "skill of annotators by " .. labels.plugin.name, rows = shown } .. note
+  local title = "skill of annotators by " .. labels.plugin.name
+  return figures.whiskers { title = title, rows = shown } .. note
 end
 
 local function strengths(labels)
   local rows = {}
   for _, option in labels:each "options" do
     if number(option.strength) then
-      rows[#rows + 1] = { name = option.name, value = option.strength, low = number(option.strength_low),
-                          high = number(option.strength_high), note = text.number(option.strength) }
+      rows[#rows + 1] = whisker(option.name, option.strength,
+        { option.strength_low, option.strength_high }, { note = text.number(option.strength) })
     end
   end
   table.sort(rows, function(a, b) return a.value > b.value end)
-  local note = #rows > most and ('<p class="note">The first %d of %d.</p>'):format(most, #rows) or ""
-  return figures.whiskers { title = "strength of options by " .. labels.plugin.name,
-                            rows = table.move(rows, 1, math.min(most, #rows), 1, {}), zero = 0 } .. note
+  local note = note_of(#rows > most and { ("the first %d of %d"):format(most, #rows) } or {})
+  local shown = table.move(rows, 1, math.min(most, #rows), 1, {})
+  local title = "strength of options by " .. labels.plugin.name
+  return figures.whiskers { title = title, rows = shown, zero = 0 } .. note
 end
 
 -- The mean of annotators' confusion, by how much they answered.
@@ -247,7 +284,7 @@ local function confusion(labels)
     cells[i] = {}
     for j = 1, n do cells[i][j] = sums[(i - 1) * n + j] / total end
   end
-  return '<p class="note">Confusion: what annotators say (columns) of what is so (rows), on average.</p>' ..
+  return note_of { "confusion: what annotators say (columns) of what is so (rows), on average" } ..
     figures.matrix { rows = names, columns = names, cells = cells, corner = "" }
 end
 
@@ -255,35 +292,53 @@ local function labels_section(labels)
   local out = {}
   for _, key in ipairs(labels:names()) do
     local one = labels[key]
-    out[#out + 1] = ("<h3>%s</h3>"):format(escape(tostring(one):match "[^\n]*")) .. skills(one) .. strengths(one) ..
+    out[#out + 1] = titled(tostring(one):match "[^\n]*") .. skills(one) .. strengths(one) ..
       confusion(one)
   end
-  return #out > 0 and "<h2>Consensus</h2>" .. table.concat(out, "\n") or ""
+  return section("Consensus", out)
 end
 
 -- ---- bias ----
 
+-- Why a finding has no single effect.
+local function why_not(f)
+  if f.problem then return f.problem end
+  local r = f.result
+  return is(r.why) and r.why or is(r.undefined) and tostring(r.undefined) or "no single effect"
+end
+
+local function text_of(value) return number(value) and text.number(value) or "" end
+
 local function gaps(audit)
   local rows, out, undefined = {}, {}, {}
   for _, f in ipairs(audit.findings) do
-    local r = f.result
+    local r = f.result or {}
     local name = f.detector .. (f.table ~= "" and " (" .. f.table .. ")" or "")
-    if r and number(r.effect) then
-      local interval = list_of(r.interval)
-      rows[#rows + 1] = { name = name, value = r.effect, low = number(interval[1]), high = number(interval[2]),
-                          bad = f.holds, note = f.corrected and "p " .. text.number(f.corrected) or nil }
-      out[#out + 1] = row("td", escape(name), text.number(r.effect), f.corrected and text.number(f.corrected) or "",
-        number(r.n) and text.number(r.n) or "", number(r.mde) and text.number(r.mde) or "",
-        f.holds and '<span class="bad">holds</span>' or "")
+    if number(r.effect) then
+      rows[#rows + 1] = whisker(name, r.effect, r.interval,
+        { bad = f.holds, note = f.corrected and "p " .. text.number(f.corrected) })
+      out[#out + 1] = row("td", escape(name), text.number(r.effect), text_of(f.corrected),
+        text_of(r.n), text_of(r.mde), f.holds and '<span class="bad">holds</span>' or "")
     else
-      undefined[#undefined + 1] = ("%s: %s"):format(name, f.problem or r and is(r.why) and r.why or
-        r and is(r.undefined) and tostring(r.undefined) or "no single effect")
+      undefined[#undefined + 1] = ("%s: %s"):format(name, why_not(f))
     end
   end
-  local note = #undefined > 0 and ('<p class="note">%s</p>'):format(escape(table.concat(undefined, "; "))) or ""
-  return "<h2>Gaps</h2>" .. figures.whiskers { title = "effects, with intervals; those that hold in red",
-                                               rows = rows, zero = 0 } ..
-    table_of({ "detector", "effect", "corrected p", "n", "smallest effect it could show", "" }, out) .. note
+  local title = "effects, with intervals; those that hold in red"
+  local head = { "detector", "effect", "corrected p", "n", "smallest effect it could show", "" }
+  return section("Gaps", { figures.whiskers { title = title, rows = rows, zero = 0 },
+                           table_of(head, out), note_of(undefined) })
+end
+
+-- The whisker of an entry of a finding's list: a group, a pair of groups, an annotator.
+local function entry(one)
+  if type(one) ~= "table" then return nil end
+  local value = number(one.effect) or number(one.share)
+  local name = one.group or one.annotator or one.part
+  if not name and one.first and one.second then
+    name = ("%s against %s"):format(one.first, one.second)
+  end
+  if not value or not name then return nil end
+  return whisker(name, value, one.interval, { note = number(one.n) and "n " .. text.number(one.n) })
 end
 
 -- What a finding has by group, by pair of groups, and by annotator, as a plot each.
@@ -291,21 +346,11 @@ local function details(f)
   local out = {}
   for _, key in ipairs { "groups", "comparisons", "parts", "annotators" } do
     local rows = {}
-    for _, one in ipairs(list_of(f.result[key])) do
-      if type(one) == "table" then
-        local share = number(one.share)
-        local value, interval = number(one.effect) or share, list_of(one.interval)
-        local name = one.group or one.annotator or one.part or one.first and one.second and
-          ("%s against %s"):format(one.first, one.second)
-        if value and name then
-          rows[#rows + 1] = { name = tostring(name), value = value, low = number(interval[1]),
-                              high = number(interval[2]), note = number(one.n) and "n " .. text.number(one.n) }
-        end
-      end
-    end
+    for _, one in ipairs(list_of(f.result[key])) do rows[#rows + 1] = entry(one) end
     local shown, note = lowest(rows, key == "annotators" and "annotator" or "row")
-    local half = key == "annotators" and 0.5 or 0
-    out[#out + 1] = figures.whiskers { title = ("%s: %s"):format(f.detector, key), rows = shown, zero = half } .. note
+    local title = ("%s: %s"):format(f.detector, key)
+    local zero = key == "annotators" and 0.5 or 0
+    out[#out + 1] = figures.whiskers { title = title, rows = shown, zero = zero } .. note
   end
   return table.concat(out, "\n")
 end
@@ -313,63 +358,70 @@ end
 -- Figures of position and length, by name.
 local function effects(audit)
   local out, others = {}, {}
+  local named = { position = true, length = true, format = true }
   for _, f in ipairs(audit.findings) do
-    if f.result and (f.detector == "position" or f.detector == "length" or f.detector == "format") then
+    if f.result and named[f.detector] then
       local rows = {}
       for _, key in ipairs(sorted(f.result)) do
-        local value = f.result[key]
-        if type(value) == "number" then rows[#rows + 1] = row("td", escape(key), text.number(value)) end
+        local value = text_of(f.result[key])
+        if value ~= "" then rows[#rows + 1] = row("td", escape(key), value) end
       end
       out[#out + 1] = titled(f.detector) .. table_of({ "figure", "value" }, rows) .. details(f)
     elseif f.result then
       others[#others + 1] = details(f)
     end
   end
-  return table.concat(others, "\n") ..
-    (#out > 0 and "<h2>Position and length</h2>" .. table.concat(out, "\n") or "")
+  return table.concat(others, "\n") .. section("Position and length", out)
+end
+
+local function pool(t)
+  local rows = {}
+  for i, g in ipairs(t.pool) do
+    rows[i] = row("td", escape(g.group), text.integer(g.judgements),
+      ("%.1f %%"):format(100 * g.share), ("%.1f %%"):format(100 * g.target),
+      ("%.2f"):format(g.factor))
+  end
+  return ("<h3>The pool by %s, against its target</h3>"):format(escape(t.attribute)) ..
+    table_of({ "group", "judgements", "share", "target", "weight" }, rows) ..
+    note_of { ("%s count as %s (Kish); %d by annotators without a group"):format(
+      text.count(t.judgements, "judgement"), text.number(t.effective), t.unknown) }
 end
 
 local function mitigation(done)
   if not done then return "" end
-  local out = { "<h2>Mitigation</h2>" }
+  local out, rows = {}, {}
   for _, name in ipairs(sorted(done.tables)) do
     local t = done.tables[name]
-    out[#out + 1] = titled(name) .. ("<p>%s of %s left out%s</p>"):format(text.integer(t.before - t.after),
-      text.count(t.before, "judgement"), t.changed and "; " .. escape(changed_text(t.changed)) or "")
-    if t.reweighed then
-      local rows = {}
-      for i, g in ipairs(t.reweighed.pool) do
-        rows[i] = row("td", escape(g.group), text.integer(g.judgements), ("%.1f %%"):format(100 * g.share),
-                      ("%.1f %%"):format(100 * g.target), ("%.2f"):format(g.factor))
-      end
-      out[#out + 1] = ("<h3>The pool by %s, against its target</h3>"):format(escape(t.reweighed.attribute)) ..
-        table_of({ "group", "judgements", "share", "target", "weight" }, rows) ..
-        ('<p class="note">%s count as %s (Kish); %d by annotators without a group.</p>'):format(
-          text.count(t.reweighed.judgements, "judgement"), text.number(t.reweighed.effective), t.reweighed.unknown)
-    end
+    local words = { ("%s of %s left out"):format(text.integer(t.before - t.after),
+                                                 text.count(t.before, "judgement")) }
+    words[2] = changed_text(t.changed)
+    out[#out + 1] = ("%s<p>%s</p>"):format(titled(name), escape(table.concat(words, "; ")))
+    if t.reweighed then out[#out + 1] = pool(t.reweighed) end
   end
-  local rows = {}
   for _, e in ipairs(done.effects) do
     if number(e.before) and number(e.after) then
-      rows[#rows + 1] = row("td", escape(e.detector), text.number(e.before) .. (e.holds_before and ", holds" or ""),
-                            text.number(e.after) .. (e.holds and ", holds" or ""))
+      rows[#rows + 1] = row("td", escape(e.detector),
+        text.number(e.before) .. (e.holds_before and ", holds" or ""),
+        text.number(e.after) .. (e.holds and ", holds" or ""))
     end
   end
-  return table.concat(out, "\n") .. table_of({ "detector", "effect before", "after" }, rows)
+  out[#out + 1] = table_of({ "detector", "effect before", "after" }, rows)
+  return section("Mitigation", out)
 end
 
 local function disagreement(records)
   if not records then return "" end
-  local counts, rows = {}, {}
+  local counts, rows, words = {}, {}, {}
   for _, r in ipairs(records) do counts[r.cause] = (counts[r.cause] or 0) + 1 end
-  local words = {}
   for i, cause in ipairs(sorted(counts)) do words[i] = ("%s %d"):format(cause, counts[cause]) end
   for i = 1, math.min(most, #records) do
     local r = records[i]
-    rows[i] = row("td", escape(r.item), r.cause .. (r.by and ", decided by " .. escape(r.by) or ""), escape(r.why))
+    local cause = r.cause .. (r.by and ", decided by " .. r.by or "")
+    rows[i] = row("td", escape(r.item), escape(cause), escape(r.why))
   end
-  return ("<h2>Disagreement</h2><p>%s disputed: %s.</p>"):format(text.count(#records, "item"), table.concat(words, ", ")) ..
-    table_of({ "item", "cause", "why" }, rows)
+  local lead = ("<p>%s disputed: %s.</p>"):format(text.count(#records, "item"),
+                                                  table.concat(words, ", "))
+  return section("Disagreement", { lead, table_of({ "item", "cause", "why" }, rows) })
 end
 
 -- ---- the page ----
@@ -385,10 +437,11 @@ local schema = {
 local function lead(checked, labels)
   local words = {}
   for _, name in ipairs(sorted(checked and checked.parts or {})) do
-    words[#words + 1] = (name ~= "" and name .. ": " or "") .. tostring(checked.parts[name].judgements)
+    local prefix = name ~= "" and name .. ": " or ""
+    words[#words + 1] = prefix .. tostring(checked.parts[name].judgements)
   end
   if #words == 0 and labels then
-    for _, key in ipairs(labels:names()) do words[#words + 1] = tostring(labels[key].judgements) end
+    for i, key in ipairs(labels:names()) do words[i] = tostring(labels[key].judgements) end
   end
   return table.concat(words, "; ")
 end
@@ -398,12 +451,14 @@ function report.write(path, found, given)
   if type(path) ~= "string" then core.fail("report: takes the path of a file") end
   local o = options.check("report", schema, given)
   for key, value in pairs(found) do o[key] = o[key] or value end
-  local object = require "hone.object"
-  if object(o.labels) == "hone.labels" then o.labels = require "hone.labels".set { [o.labels.name] = o.labels } end
+  if object(o.labels) == "hone.labels" then
+    o.labels = require "hone.labels".set { [o.labels.name] = o.labels }
+  end
   local page = { "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     ("<title>%s</title><style>%s</style></head><body>"):format(escape(o.title), style),
-    ('<h1>%s</h1><p class="lead">%s</p>'):format(escape(o.title), escape(lead(o.checked, o.labels))) }
+    ('<h1>%s</h1><p class="lead">%s</p>'):format(escape(o.title),
+                                                  escape(lead(o.checked, o.labels))) }
   if o.checked then
     page[#page + 1] = agreement(o.checked) .. checks(o.checked) .. scored(o.checked)
   end

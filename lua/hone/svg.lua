@@ -30,6 +30,8 @@ local function ticks(low, high)
   return list
 end
 
+svg.ticks = ticks
+
 local function extent(series, key)
   local low, high = math.huge, -math.huge
   for _, line in ipairs(series) do

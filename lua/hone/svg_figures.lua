@@ -10,21 +10,6 @@ local width, row_height, head, foot = 640, 20, 28, 22
 
 local function add(out, fmt, ...) out[#out + 1] = fmt:format(...) end
 
--- Round numbers between low and high, some four of them.
-local function ticks(low, high)
-  local span = high - low
-  local size = 10 ^ math.floor(math.log(span / 4, 10))
-  for _, factor in ipairs { 1, 2, 5, 10 } do
-    if span / (size * factor) <= 5 then
-      size = size * factor
-      break
-    end
-  end
-  local list = {}
-  for i = math.ceil(low / size - 1e-9), math.floor(high / size + 1e-9) do list[#list + 1] = i * size end
-  return list
-end
-
 -- What rows and the line they are compared with span, a little more on both sides.
 local function span(rows, zero)
   local low, high = zero or math.huge, zero or -math.huge
@@ -49,7 +34,8 @@ local function whisker(out, r, x, y)
     add(out, '<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" style="stroke:%s" stroke-width="1.5"/>',
         x(r.low), x(r.high), y, y, colour)
   end
-  add(out, '<circle cx="%.1f" cy="%.1f" r="3.5" style="fill:%s"><title>%s</title></circle>', x(r.value), y,
+  add(out, '<circle cx="%.1f" cy="%.1f" r="3.5" style="fill:%s"><title>%s</title></circle>',
+    x(r.value), y,
       colour, escape(("%s: %s%s"):format(r.name, text.number(r.value), r.low and r.high and
         (" (%s to %s)"):format(text.number(r.low), text.number(r.high)) or "")))
 end
@@ -70,18 +56,21 @@ function figures.whiskers(o)
   local out = {}
   add(out, '<svg viewBox="0 0 %d %d" role="img" aria-label="%s">', width, height, escape(o.title))
   add(out, '<text x="0" y="16" class="title">%s</text>', escape(o.title))
-  for _, v in ipairs(ticks(low, high)) do
-    add(out, '<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" style="stroke:var(--grid)"/>', x(v), x(v), head,
+  for _, v in ipairs(svg.ticks(low, high)) do
+    add(out, '<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" style="stroke:var(--grid)"/>', x(v), x(v),
+      head,
         height - foot)
-    add(out, '<text x="%.1f" y="%d" text-anchor="middle">%s</text>', x(v), height - foot + 15, text.number(v))
+    add(out, '<text x="%.1f" y="%d" text-anchor="middle">%s</text>', x(v), height - foot + 15,
+      text.number(v))
   end
   if o.zero then
-    add(out, '<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" style="stroke:var(--soft)" stroke-dasharray="3 3"/>',
+    add(out, '<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke-dasharray="3 3" class="zero"/>',
         x(o.zero), x(o.zero), head, height - foot)
   end
   for i, r in ipairs(o.rows) do
     local y = head + row_height * (i - 0.5)
-    add(out, '<text x="%.1f" y="%.1f" text-anchor="end">%s</text>', left - 8, y + 4, escape(short(r.name, 32)))
+    add(out, '<text x="%.1f" y="%.1f" text-anchor="end">%s</text>', left - 8, y + 4,
+      escape(short(r.name, 32)))
     whisker(out, r, x, y)
     if r.note then
       add(out, '<text x="%d" y="%.1f" text-anchor="end">%s</text>', width, y + 4, escape(r.note))
@@ -101,8 +90,9 @@ function figures.matrix(o)
     add(out, "<tr><th>%s</th>", escape(name))
     for j = 1, #o.columns do
       local share = o.cells[i][j]
-      add(out, '<td style="background:color-mix(in srgb, var(--mark) %.0f%%, transparent)%s">%.2f</td>',
-          85 * share, share > 0.55 and ";color:var(--paper)" or "", share)
+      local ink = share > 0.55 and ";color:var(--paper)" or ""
+      local back = ("color-mix(in srgb,var(--mark) %.0f%%,transparent)"):format(85 * share)
+      add(out, '<td style="background:%s%s">%.2f</td>', back, ink, share)
     end
     out[#out + 1] = "</tr>"
   end
