@@ -30,6 +30,7 @@ local clean_schema = {
   { "dedup", "boolean", default = true, doc = "drop normalised exact duplicates" },
   { "min_chars", "integer", default = 0, min = 0, doc = "of a row's texts" },
   { "max_chars", "integer", min = 1, doc = "of a row's texts" },
+  { "near", "number", min = 0, max = 1, doc = "drop rows as similar to an earlier one" },
 }
 
 -- "clean: 175 rows, 172 kept: 2 duplicate (seeds.jsonl:12, seeds.jsonl:40), 1 short".

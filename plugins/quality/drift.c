@@ -3,12 +3,15 @@
  * x_t is how far an annotator's tth answer agrees with what the others of the unit
  * gave most often (1, 0, 1/n of n equally frequent). An annotator's own level m is the
  * mean of the first `baseline` such answers, drawn towards the mean of all annotators
- * with the weight of 10 answers; s = sqrt(m(1 - m)). Two charts watch for a fall:
+ * with the weight of 10 answers; s = 1/2, the most that the deviation of an answer can
+ * be: where most answers agree, few and rare misses would look like many deviations.
+ * Two charts watch for a fall:
  *
  *   EWMA    z_t = lambda x_t + (1 - lambda) z_(t-1), z_0 = m; alarm below
- *           m - width s sqrt(lambda/(2 - lambda) (1 - (1 - lambda)^2t))
- *   CUSUM   c_t = max(0, c_(t-1) + m - slack s - x_t); alarm above threshold s
+ *           m - d - width s sqrt(lambda/(2 - lambda) (1 - (1 - lambda)^2t))
+ *   CUSUM   c_t = max(0, c_(t-1) + m - d - slack s - x_t); alarm above threshold s
  *
+ * d, two standard errors of m, is by what a level known from so few answers may be off.
  * Either flags the annotator. score is the last z. Where times do not say in which
  * order answers were given (answers.h), it is the table's, and `order` says so. Also of
  * an annotator: compared (answers with others), level (m), lowest (z), cusum (largest,
@@ -29,20 +32,20 @@ struct drift {
 static const hone_option options[] = {
     HONE_OPT_REAL_FLAGS(struct drift, lambda, "lambda", 0.1, 0, 1, HONE_OPTION_OPEN_MIN,
                         "weight of the newest answer in the moving average"),
-    HONE_OPT_REAL_FLAGS(struct drift, width, "width", 4, 0, INFINITY, HONE_OPTION_OPEN_MIN,
+    HONE_OPT_REAL_FLAGS(struct drift, width, "width", 3, 0, INFINITY, HONE_OPTION_OPEN_MIN,
                         "of the band about the level, in standard deviations of the average"),
-    HONE_OPT_REAL(struct drift, slack, "slack", 0.5, 0, INFINITY,
+    HONE_OPT_REAL(struct drift, slack, "slack", 0.4, 0, INFINITY,
                   "fall that CUSUM lets pass, in standard deviations of an answer"),
-    HONE_OPT_REAL_FLAGS(struct drift, threshold, "threshold", 9, 0, INFINITY,
+    HONE_OPT_REAL_FLAGS(struct drift, threshold, "threshold", 8, 0, INFINITY,
                         HONE_OPTION_OPEN_MIN, "of CUSUM, in standard deviations of an answer"),
     HONE_OPT_INT(struct drift, baseline, "baseline", 30, 1, INT64_MAX,
                  "answers that set an annotator's level"),
     HONE_OPT_END
 };
 
-/* Both charts of a series with level m and deviation s. */
+/* Both charts of a series with level m, known to d, and deviation s. */
 struct charts {
-    double m, s, z, lowest, c, highest, fade;
+    double m, d, s, z, lowest, c, highest, fade;
     size_t n, ewma_alarm, cusum_alarm; /* 0: none */
 };
 
@@ -58,9 +61,9 @@ static void charts_step(struct charts *c, const struct drift *o, double x)
     c->z = o->lambda * x + (1 - o->lambda) * c->z;
     c->lowest = fmin(c->lowest, c->z);
     band = o->width * c->s * sqrt(o->lambda / (2 - o->lambda) * (1 - c->fade));
-    if (!c->ewma_alarm && c->z < c->m - band)
+    if (!c->ewma_alarm && c->z < c->m - c->d - band)
         c->ewma_alarm = c->n;
-    c->c = fmax(0, c->c + c->m - o->slack * c->s - x);
+    c->c = fmax(0, c->c + c->m - c->d - o->slack * c->s - x);
     c->highest = fmax(c->highest, c->c);
     if (!c->cusum_alarm && c->c > o->threshold * c->s)
         c->cusum_alarm = c->n;
@@ -99,7 +102,8 @@ static void check_annotator(const struct drift *o, const struct answers *a, cons
         n += !isnan(x);
     }
     c.m = (sum + 10 * crowd) / ((double)n + 10);
-    c.s = sqrt(c.m * (1 - c.m));
+    c.s = 0.5;
+    c.d = 2 * sqrt(c.m * (1 - c.m) / ((double)n + 10));
     for (size_t i = first; i < last; i++) {
         if (isnan(agrees[a->by_annotator[i]]))
             continue;
