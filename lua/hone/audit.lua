@@ -139,23 +139,30 @@ local reweigh_schema = {
   { "cap", "number", default = 5, min = 1, doc = "largest factor" },
 }
 
--- Groups of annotators by an attribute: judgements of each, and who is in which.
+-- Groups of annotators by an attribute: judgements of each, who is in which, how many
+-- judgements are of no group, and groups that gave none: they cannot be made to count.
 local function groups_of(judgements, attribute)
   local described, counts = judgements:attributes "annotators", {}
   local who = judgements:column "annotator"
   for i = 1, #who do counts[who[i]] = (counts[who[i]] or 0) + 1 end
-  local sizes, group, total, unknown = {}, {}, 0, 0
+  local sizes, group, total, unknown, all = {}, {}, 0, 0, {}
   for i = 1, #described do
     local value = (described[i] or {})[attribute]
     local n = counts[i] or 0
     if is(value) then
       group[i] = tostring(value)
-      sizes[group[i]], total = (sizes[group[i]] or 0) + n, total + n
+      all[group[i]] = true
+      if n > 0 then sizes[group[i]], total = (sizes[group[i]] or 0) + n, total + n end
     else
       unknown = unknown + n
     end
   end
-  return sizes, group, total, unknown
+  local missing = core.json.list {}
+  for name in pairs(all) do
+    if not sizes[name] then missing[#missing + 1] = name end
+  end
+  table.sort(missing)
+  return sizes, group, total, unknown, missing
 end
 
 -- The target's shares, of the groups that have judgements, summing to 1.
@@ -184,13 +191,13 @@ local function kish(judgements)
 end
 
 local function reweigh(judgements, o)
-  local sizes, group, total, unknown = groups_of(judgements, o.attribute)
+  local sizes, group, total, unknown, missing = groups_of(judgements, o.attribute)
   if total == 0 then return judgements, nil end
   local target, names = target_of(o, sizes), judgements:names "annotators"
   local factors, pool = {}, {}
   for _, name in ipairs(sorted(sizes)) do
     local share = sizes[name] / total
-    local factor = sizes[name] > 0 and math.min(o.cap, target[name] / share) or 1
+    local factor = math.min(o.cap, target[name] / share)
     pool[#pool + 1] = { group = name, judgements = sizes[name], share = share,
                         target = target[name], factor = factor }
   end
@@ -200,7 +207,7 @@ local function reweigh(judgements, o)
     if group[i] then factors[name] = by_group[group[i]] end
   end
   local out = judgements:weigh { annotators = factors }
-  return out, { attribute = o.attribute, pool = pool, unknown = unknown, cap = o.cap,
+  return out, { attribute = o.attribute, pool = pool, unknown = unknown, cap = o.cap, missing = missing,
                 effective = kish(out), judgements = #out }
 end
 

@@ -24,7 +24,7 @@ h3 { font-size: 1em }
 .lead, .note { color: var(--soft); margin-top: .2em } .bad { color: var(--bad) }
 table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; vertical-align: top; padding: .35em .8em .35em 0;
-  border-bottom: 1px solid var(--grid); overflow-wrap: anywhere }
+  border-bottom: 1px solid var(--grid); overflow-wrap: break-word }
 th { color: var(--soft); font-weight: 500 }
 table.matrix { width: auto } .matrix td, .matrix th { text-align: right; padding: .35em .8em }
 .scroll { overflow-x: auto }
@@ -383,8 +383,10 @@ local function pool(t)
   end
   return ("<h3>The pool by %s, against its target</h3>"):format(escape(t.attribute)) ..
     table_of({ "group", "judgements", "share", "target", "weight" }, rows) ..
-    note_of { ("%s count as %s (Kish); %d by annotators without a group"):format(
-      text.count(t.judgements, "judgement"), text.number(t.effective), t.unknown) }
+    note_of { ("%s count as %s (Kish)"):format(text.count(t.judgements, "judgement"),
+                                               text.number(t.effective)),
+              ("%d by annotators without a group"):format(t.unknown),
+              #t.missing > 0 and "no judgements by " .. table.concat(t.missing, ", ") or nil }
 end
 
 local function mitigation(done)

@@ -90,9 +90,8 @@ function figures.matrix(o)
     add(out, "<tr><th>%s</th>", escape(name))
     for j = 1, #o.columns do
       local share = o.cells[i][j]
-      local ink = share > 0.55 and ";color:var(--paper)" or ""
-      local back = ("color-mix(in srgb,var(--mark) %.0f%%,transparent)"):format(85 * share)
-      add(out, '<td style="background:%s%s">%.2f</td>', back, ink, share)
+      local back = ("color-mix(in srgb,var(--mark) %.0f%%,transparent)"):format(50 * share)
+      add(out, '<td style="background:%s">%.2f</td>', back, share)
     end
     out[#out + 1] = "</tr>"
   end
