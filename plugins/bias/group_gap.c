@@ -47,7 +47,7 @@ struct gap_view {
     double *mean, *n;                 /* [groups]; owned */
     double *share;                    /* [groups]: scratch; owned */
     json_t *small;                    /* groups left out */
-    size_t rows, used, unknown, alone;
+    size_t rows, used, shared, unknown, alone; /* shared: items of two judgements or more */
 };
 
 static void gap_close(struct gap_view *v)
@@ -115,6 +115,7 @@ static void gap_item(struct gap_view *v, const hone_judgements *j, size_t from, 
         n++;
     }
     v->alone += n == 1;
+    v->shared += n > 1;
     if (n < 2)
         return;
     for (size_t r = from; r < to; r++) {
@@ -196,11 +197,14 @@ static bool gap_solve(struct gap_view *v)
 }
 
 /* influence [rows] of effect(p) - effect(q): (x_r - item mean of x) inverse
- * (e_p - e_q) times the residual of the model. */
+ * (e_p - e_q) times the residual of the model, which is too small by what item
+ * means and groups took away: (n - 1)/(n - items - groups + 1) in its variance. */
 static void gap_influence(struct gap_view *v, const hone_judgements *j, size_t p, size_t q)
 {
     const int32_t *item = hone_judgements_item(j);
     size_t groups = v->groups.count, to;
+    double left = (double)v->used - (double)v->shared - (double)groups + 1;
+    double scale = left > 0 ? sqrt(((double)v->used - 1) / left) : 1;
 
     for (size_t from = 0; from < v->rows; from = to) {
         double x = 0, b = 0, n = 0;
@@ -216,7 +220,7 @@ static void gap_influence(struct gap_view *v, const hone_judgements *j, size_t p
             int32_t g = bias_group_of(&v->groups, j, r);
             v->influence[r] = isnan(v->residual[r]) ? NAN
                 : (v->inverse[(size_t)g * groups + p] - v->inverse[(size_t)g * groups + q] -
-                   x / n) * (v->residual[r] - v->b[g] + b / n);
+                   x / n) * (v->residual[r] - v->b[g] + b / n) * scale;
         }
     }
 }

@@ -196,7 +196,7 @@ int bias_matches_put_parts(json_t *to, struct bias_matches *m, const struct bias
     struct bias_estimate e;
     json_t *list = json_array();
     double *part = hone_alloc(m->count + 1, sizeof *part);
-    int code = part && !json_object_set_new(to, "parts", list) ? HONE_OK
+    int code = !json_object_set_new(to, "parts", list) && part ? HONE_OK
                                                                : hone_fail_memory(err, "parts");
 
     if (!code && by->by)

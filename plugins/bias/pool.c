@@ -325,7 +325,7 @@ static int pool_detect(void *self, const hone_judgements *j, hone_json **finding
         code = bias_groups_make(&v.groups, j, v.targets[i].attribute, BIAS_OF_ANNOTATORS,
                                 BIAS_GROUPS, err);
         one = json_object();
-        if (!code && json_array_append_new(list, one))
+        if (json_array_append_new(list, one) && !code)
             code = hone_fail_memory(err, "attributes");
         if (!code)
             code = pool_attribute(one, &distance, &p, &people, &v, v.targets[i].attribute, err);

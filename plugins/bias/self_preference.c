@@ -7,11 +7,13 @@
  *   effect  P(the judge picks its own) - P(people pick it), ties counting half,
  *           so that quality is matched: both saw the same two answers
  *   judge, people    the two shares
- *   judges  the finding of each judge, corrected by Holm
+ *   judges  the finding of each judge (of the first 100), corrected by Holm
  *   unmatched   judgements of own options on which people did not vote
  *
  * Panickssery et al. 2024, arXiv:2404.13076; Zheng et al. 2023, arXiv:2306.05685. */
 #include "finding.h"
+
+enum { SELF_JUDGES = 100 };
 
 struct self_preference {
     struct bias_options common;
@@ -56,16 +58,24 @@ static bool self_same(const hone_judgements *j, size_t a, size_t b)
            (left[a] == right[b] && right[a] == left[b]);
 }
 
+/* What people say is counted again only where the options are others than those
+ * of the judge before, as an item may have very many judges. */
 static void self_item(struct self_view *v, const hone_judgements *j, size_t from, size_t to)
 {
     const int32_t *annotator = hone_judgements_annotator(j);
+    size_t before = to;
+    double theirs = 0, votes = 0;
 
     for (size_t r = from; r < to; r++) {
         int32_t own = v->own[annotator[r]];
-        double mine = own < 0 ? -1 : self_prefers(j, r, own), theirs = 0, votes = 0;
+        double mine = own < 0 ? -1 : self_prefers(j, r, own);
+        bool known = before < to && v->own[annotator[before]] == own && self_same(j, r, before);
         if (mine < 0)
             continue;
-        for (size_t k = from; k < to; k++)
+        before = r;
+        if (!known)
+            theirs = votes = 0;
+        for (size_t k = from; k < to && !known; k++)
             if (v->own[annotator[k]] < 0 && self_same(j, r, k)) {
                 theirs += self_prefers(j, k, own);
                 votes++;
@@ -158,7 +168,7 @@ static int self_findings(json_t *to, struct self_view *v, const struct self_pref
     }
     for (size_t a = 0; a < hone_judgements_annotators(j) && !code && !failed; a++) {
         json_t *one;
-        if (v->own[a] < 0)
+        if (v->own[a] < 0 || json_array_size(judges) >= SELF_JUDGES)
             continue;
         code = self_estimate(&e, v, o, j, (int64_t)a, err);
         if (code || !e.n)
