@@ -207,8 +207,8 @@ local function reweigh(judgements, o)
     if group[i] then factors[name] = by_group[group[i]] end
   end
   local out = judgements:weigh { annotators = factors }
-  return out, { attribute = o.attribute, pool = pool, unknown = unknown, cap = o.cap, missing = missing,
-                effective = kish(out), judgements = #out }
+  return out, { attribute = o.attribute, pool = pool, unknown = unknown, missing = missing,
+                cap = o.cap, effective = kish(out), judgements = #out }
 end
 
 -- What findings ask for: factors of annotators (0: left out) and items, weights
