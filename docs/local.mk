@@ -1,6 +1,7 @@
 # Add a file as a line of its own, sorted.
 dist_doc_DATA =
 dist_doc_DATA += docs/architecture.md
+dist_doc_DATA += docs/bias.md
 dist_doc_DATA += docs/lua.md
 dist_doc_DATA += docs/parity.md
 dist_doc_DATA += docs/plugins.md
