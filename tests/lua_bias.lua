@@ -10,7 +10,8 @@ local function compas()
   for i = 1, #rows do
     local r = rows[i]
     j:add(tostring(i), "compas", r.score_text == "Low" and "low" or "high")
-    j:describe_item(tostring(i), { race = r.race, sex = r.sex, truth = tostring(r.two_year_recid) })
+    j:describe_item(tostring(i), { race = r.race, sex = r.sex,
+                                   truth = tostring(r.two_year_recid) })
   end
   return j
 end
@@ -23,7 +24,8 @@ test("compas_has_the_counts_that_propublica_published", function()
   equal(groups["African-American"], { 990, 805, 532, 1369 })
   equal(groups.Caucasian, { 1139, 349, 461, 505 })
   near(found.effect, 0.5766917293233083, 1e-12) -- fairlearn's equalized_odds_difference
-  local parity = hone.bias.demographic_parity { attribute = "race", positive = { "high" } }:detect(j)
+  local parity = hone.bias.demographic_parity { attribute = "race", positive = { "high" } }
+    :detect(j)
   near(parity.effect, 0.4571175950486295, 1e-12) -- fairlearn's differences and ratio
   near(parity.ratio, 0.31432360742705573, 1e-12)
   local made = hone.bias.demographic_parity { attribute = "sex", positive = { "high" } }

@@ -285,8 +285,10 @@ END_TEST
 
 START_TEST(raked_weights_reach_both_targets)
 {
-    static const char *const people[] = { "{'sex': 'w', 'age': 'old'}", "{'sex': 'w', 'age': 'new'}",
-                                          "{'sex': 'm', 'age': 'old'}", "{'sex': 'm', 'age': 'new'}" };
+    static const char *const people[] = {
+        "{'sex': 'w', 'age': 'old'}", "{'sex': 'w', 'age': 'new'}",
+        "{'sex': 'm', 'age': 'old'}", "{'sex': 'm', 'age': 'new'}",
+    };
     static const char options[] = "{'targets': ['sex=w: 0.4', 'sex=m: 0.6', 'age=old: 0.25', "
                                   "'age=new: 0.75']}";
     hone_judgements *j = table(HONE_INTERVAL);

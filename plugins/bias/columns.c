@@ -162,8 +162,8 @@ int bias_outcomes(const struct bias_outcome *o, const hone_judgements *j, double
 
     *binary = true;
     if (level == HONE_RANKING || level == HONE_REGION)
-        return hone_fail(err, HONE_EINVAL, "judgements are %ss; labels, numbers or pairs are needed",
-                         hone_level_name(level));
+        return hone_fail(err, HONE_EINVAL, "judgements are %ss; labels, numbers or pairs are "
+                         "needed", hone_level_name(level));
     if (level != HONE_INTERVAL && level != HONE_RATIO &&
         (level != HONE_ORDINAL || o->positive.count || !cut))
         return columns_labels(o, j, y, err);

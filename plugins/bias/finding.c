@@ -8,7 +8,8 @@ const char *const bias_cluster_words[] = { "item", "annotator", NULL };
 struct bias_clusters bias_cluster(const hone_judgements *j, int64_t by)
 {
     if (by == BIAS_BY_ANNOTATOR)
-        return (struct bias_clusters){ hone_judgements_annotator(j), hone_judgements_annotators(j) };
+        return (struct bias_clusters){ hone_judgements_annotator(j),
+                                       hone_judgements_annotators(j) };
     return (struct bias_clusters){ hone_judgements_item(j), hone_judgements_items(j) };
 }
 

@@ -314,7 +314,8 @@ static int format_terms(json_t *to, const struct format *o, const struct format_
     if (code)
         return code;
     if (best < 0)
-        return bias_put_undefined(to, "too_few", "the texts of too few items differ in length or format")
+        return bias_put_undefined(to, "too_few", "the texts of too few items differ in "
+                                  "length or format")
                ? hone_fail_memory(err, "a finding") : HONE_OK;
     e[best].p = json_number_value(json_object_get(json_array_get(terms, (size_t)best),
                                                   "p_corrected"));
@@ -406,7 +407,7 @@ static int format_self_test(hone_context *context, hone_error *err)
 
 HONE_PLUGIN(format,
     .threadsafe = true, .kind = "bias", .version = "1.0",
-    .summary = "whether length, lists, bold and headers sway preferences; length-controlled win rate",
+    .summary = "whether length and format sway preferences; length-controlled win rate",
     .source = "arXiv:2404.04475; arXiv:2403.04132",
     .instance_size = sizeof(struct format), .options = options, .ops = &ops,
     .self_test = format_self_test);

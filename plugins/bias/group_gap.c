@@ -346,7 +346,8 @@ static int gap_findings(json_t *to, struct gap_view *v, const struct group_gap *
 
     if (!solved) {
         failed |= v->groups.count < 2
-                  ? bias_put_undefined(to, "one_group", "fewer than two groups have enough annotators")
+                  ? bias_put_undefined(to, "one_group", "fewer than two groups have enough "
+                                       "annotators")
                   : bias_put_undefined(to, "unshared", "groups share no items, so that items and "
                                        "groups cannot be told apart");
         return failed ? hone_fail_memory(err, "a finding") : HONE_OK;

@@ -480,6 +480,6 @@ static const hone_bias_ops ops = {
 
 HONE_PLUGIN(pool,
     .threadsafe = true, .kind = "bias", .version = "1.0",
-    .summary = "whether the annotators are those that the target is made of; raking; whom to recruit",
+    .summary = "whether annotators are those of the target; raking; whom to recruit",
     .source = "doi:10.1214/aoms/1177731829; Kish 1965; Neyman 1934",
     .instance_size = sizeof(struct pool), .options = options, .ops = &ops);
