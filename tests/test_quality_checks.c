@@ -605,7 +605,8 @@ END_TEST
 
 START_TEST(probabilities_that_are_none_are_refused)
 {
-    static const char *const bad[] = { "[0.5, 0.2]", "[0.5, 0.25, 0.25]", "{\"a\": -0.1}", "\"a\"" };
+    static const char *const bad[] = { "[0.5, 0.2]", "[0.5, 0.25, 0.25]", "{\"a\": -0.1}",
+                                       "\"a\"" };
     hone_judgements *j = confident_table();
     hone_instance *quality = quality_of("confident_learning", "{}");
     hone_json *result = NULL;

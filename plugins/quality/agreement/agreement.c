@@ -399,8 +399,8 @@ static int put_people(struct findings *f, const struct answers *a, hone_error *e
             pairs[a->annotator[i]] += (double)m - 1;
         }
         if (m > 1 && 2 * t.most <= (double)m)
-            findings_item(f, answers_item(a, u), false, "no label has a majority: %zu answers, %.0f "
-                          "of the most frequent", m, t.most);
+            findings_item(f, answers_item(a, u), false, "no label has a majority: %zu answers, "
+                          "%.0f of the most frequent", m, t.most);
         tally_clear(&t, a, u);
     }
     for (size_t p = 0; p < a->annotators && !code; p++) {
