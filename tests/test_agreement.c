@@ -636,10 +636,28 @@ START_TEST(no_judgements_are_refused)
 }
 END_TEST
 
+/* Of each kind of values, and of one with units enough for the quick bootstrap. */
+static hone_judgements *of_kind(int kind)
+{
+    static const double region[] = { 0, 3 };
+    hone_judgements *j = NULL;
+
+    if (kind < 2)
+        return four_raters(kind ? HONE_INTERVAL : HONE_ORDINAL);
+    if (kind == 2)
+        return many_numbers(1200);
+    ck_ok(hone_judgements_new(&j, HONE_REGION, &err));
+    ck_ok(hone_judgements_add_region(j, "x", "A", "a", region, 2, &err));
+    ck_ok(hone_judgements_add_region(j, "x", "B", "a", region, 2, &err));
+    return j;
+}
+
 START_TEST(each_failing_allocation_is_an_error_and_leaks_nothing)
 {
-    hone_instance *quality = agreement_of("{\"bootstrap\": 20, \"floor\": 0.5}");
-    hone_judgements *j = four_raters(HONE_ORDINAL);
+    hone_instance *quality = agreement_of(_i % 2 ? "{\"bootstrap\": 20, \"floor\": 0.5}"
+                                                 : "{\"bootstrap\": 20, \"floor\": 0.5, "
+                                                   "\"cluster\": \"annotator\"}");
+    hone_judgements *j = of_kind(_i / 2);
     int64_t live = hone_alloc_live();
     hone_json *result = NULL;
     int code = HONE_ENOMEM;
@@ -696,7 +714,7 @@ int main(void)
     tcase_add_test(edges, an_unknown_method_is_refused);
     tcase_add_test(edges, weights_are_refused_for_labels_without_order);
     tcase_add_test(edges, no_judgements_are_refused);
-    tcase_add_test(edges, each_failing_allocation_is_an_error_and_leaks_nothing);
+    tcase_add_loop_test(edges, each_failing_allocation_is_an_error_and_leaks_nothing, 0, 8);
     suite_add_tcase(suite, edges);
     return support_run(suite);
 }

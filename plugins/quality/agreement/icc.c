@@ -135,6 +135,29 @@ static void icc_undefined(struct icc *out, int first, const char *word, const ch
         out->forms[form] = agreement_undefined(word, why);
 }
 
+/* Form 1, and where it is undefined all of them: then false. */
+static bool icc_one_way(const struct squares *s, double confidence, struct icc *out)
+{
+    bool unpaired = s->n < 2 || s->dof_within < 1;
+
+    if (unpaired || !(s->between > 0 || s->within > 0)) {
+        for (int form = 0; form < 3; form++)
+            icc_undefined(out, form, unpaired ? "unpaired" : "unanimous", unpaired
+                          ? "two items, and one of them with two values, are needed"
+                          : "all values are equal");
+        return false;
+    }
+    out->forms[0].value = (s->between - s->within) / (s->between + (s->k - 1) * s->within);
+    if (s->between > 0)
+        out->forms[3].value = (s->between - s->within) / s->between;
+    else
+        out->forms[3] = agreement_undefined("unanimous", "the means of all items are equal");
+    if (s->within > 0 && s->between > 0)
+        interval_plain(s, s->within, s->dof_within, confidence, &out->intervals[0],
+                       &out->intervals[3]);
+    return true;
+}
+
 int agreement_icc(const struct table *t, double confidence, struct icc *out, hone_error *err)
 {
     double *means = hone_alloc(t->annotators + 1, sizeof *means), grand = table_mean(t), within;
@@ -143,10 +166,8 @@ int agreement_icc(const struct table *t, double confidence, struct icc *out, hon
     int code = HONE_OK;
 
     *out = (struct icc){0};
-    for (int form = 0; form < ICC_FORMS; form++) {
-        out->forms[form] = (struct estimate){ .value = NAN, .se = NAN };
+    for (int form = 0; form < ICC_FORMS; form++)
         out->intervals[form] = (struct interval){ NAN, NAN, 0 };
-    }
     if (!means || !seen) {
         code = hone_fail_memory(err, "intraclass correlations");
         goto out;
@@ -154,23 +175,9 @@ int agreement_icc(const struct table *t, double confidence, struct icc *out, hon
     within = squares_one_way(t, grand, &s);
     out->k = s.k;
     for (int form = 0; form < ICC_FORMS; form++)
-        out->forms[form].n = (size_t)s.n;
-    if (s.n < 2 || s.dof_within < 1 || !(s.between > 0 || s.within > 0)) {
-        bool unpaired = s.n < 2 || s.dof_within < 1;
-        for (int form = 0; form < 3; form++)
-            icc_undefined(out, form, unpaired ? "unpaired" : "unanimous", unpaired
-                          ? "two items, and one of them with two values, are needed"
-                          : "all values are equal");
+        out->forms[form] = (struct estimate){ .value = NAN, .se = NAN, .n = (size_t)s.n };
+    if (!icc_one_way(&s, confidence, out))
         goto out;
-    }
-    out->forms[0].value = (s.between - s.within) / (s.between + (s.k - 1) * s.within);
-    if (s.between > 0)
-        out->forms[3].value = (s.between - s.within) / s.between;
-    else
-        out->forms[3] = agreement_undefined("unanimous", "the means of all items are equal");
-    if (s.within > 0 && s.between > 0)
-        interval_plain(&s, s.within, s.dof_within, confidence, &out->intervals[0],
-                       &out->intervals[3]);
     if (!squares_two_way(t, grand, within, means, seen, &s)) {
         icc_undefined(out, 1, "incomplete", "not every annotator has one value of every item");
         icc_undefined(out, 2, "incomplete", "not every annotator has one value of every item");
