@@ -2,7 +2,9 @@
  *
  * A job is one sample of one prompt; jobs enter in order. In a step every
  * running sequence feeds its last token, and prompts that enter are prefilled,
- * in the same batch. Where a prompt has several samples, it is prefilled once
+ * each alone: products with few rows compute a row as if it were alone, so that
+ * neither what is decoded beside a sample nor what enters meanwhile changes a
+ * bit of it. Where a prompt has several samples, it is prefilled once
  * into a slot of its own, from which each of them is copied; they take their
  * first token from the logits kept with it. A sample draws from a stream named
  * by its prompt and index alone, so it depends on no other. */
@@ -14,7 +16,7 @@
 #include <string.h>
 
 #define GENERATE_BATCH 16
-#define GENERATE_PREFILL 2048   /* prompt tokens a step, unless one prompt has more */
+#define GENERATE_TOGETHER 16    /* rows of a product that do not depend on each other */
 #define GENERATE_NONE SIZE_MAX
 
 typedef struct generate_answer {
@@ -320,11 +322,13 @@ static int generate_prefill(generate *g, int32_t slot, size_t prompt, hone_error
     return hone_batch_continue(g->batch, slot, 0, p->tokens, p->count, false, err);
 }
 
-static int generate_feed(generate *g, hone_error *err)
+/* The last tokens of what runs in slots [*from, ...), up to GENERATE_TOGETHER. */
+static int generate_feed(generate *g, int32_t *from, hone_error *err)
 {
     int code = HONE_OK;
+    int32_t s = *from;
 
-    for (int32_t s = 0; !code && s < g->slots; s++) {
+    for (; !code && s < g->slots && g->outputs_count < GENERATE_TOGETHER; s++) {
         size_t job = g->running[s];
         if (job == GENERATE_NONE)
             continue;
@@ -334,30 +338,27 @@ static int generate_feed(generate *g, hone_error *err)
                                    generate_prompt(g, job)->count + (int64_t)ids->count - 1,
                                    &ids->items[ids->count - 1], 1, false, err);
     }
+    *from = s;
     return code;
 }
 
-static int generate_enter_prompts(generate *g, hone_error *err)
+/* The next prompt, where a slot is free for it. */
+static int generate_enter_prompt(generate *g, hone_error *err)
 {
-    int64_t room = GENERATE_PREFILL;
-    int code = HONE_OK;
+    int32_t s = 0;
+    int code;
 
-    for (int32_t s = 0; !code && s < g->slots && g->next < g->jobs; s++) {
-        int64_t length = generate_prompt(g, g->next)->count;
-        if (g->running[s] != GENERATE_NONE)
-            continue;
-        if (g->shared_logits) {
-            g->shared = g->next / g->samples;
-            g->shared_ready = false;
-            return generate_prefill(g, g->slots, g->shared, err);
-        }
-        if (length > room && room < GENERATE_PREFILL)
-            break;
-        room -= length;
-        if (!(code = generate_prefill(g, s, g->next, err)))
-            code = generate_enter(g, s, err);
+    while (s < g->slots && g->running[s] != GENERATE_NONE)
+        s++;
+    if (s == g->slots || g->next == g->jobs)
+        return HONE_OK;
+    if (g->shared_logits) {
+        g->shared = g->next / g->samples;
+        g->shared_ready = false;
+        return generate_prefill(g, g->slots, g->shared, err);
     }
-    return code;
+    code = generate_prefill(g, s, g->next, err);
+    return code ? code : generate_enter(g, s, err);
 }
 
 static int generate_forward(generate *g, hone_error *err)
@@ -386,24 +387,57 @@ static int generate_forward(generate *g, hone_error *err)
     return code ? code : ended;
 }
 
+static void generate_clear(generate *g)
+{
+    hone_batch_clear(g->batch);
+    g->outputs_count = 0;
+}
+
+/* One token for all that runs; *ran: there was something. */
+static int generate_decode(generate *g, bool *ran, hone_error *err)
+{
+    int code = HONE_OK;
+
+    for (int32_t from = 0; !code && from < g->slots;) {
+        generate_clear(g);
+        code = generate_feed(g, &from, err);
+        *ran = *ran || g->outputs_count;
+        if (!code && g->outputs_count)
+            code = generate_forward(g, err);
+    }
+    return code;
+}
+
+/* Prompts into free slots; one that is shared waits for its copies. */
+static int generate_admit(generate *g, bool *ran, hone_error *err)
+{
+    int code;
+
+    do {
+        generate_clear(g);
+        code = generate_enter_prompt(g, err);
+        *ran = *ran || g->outputs_count;
+        if (!code && g->outputs_count)
+            code = generate_forward(g, err);
+    } while (!code && g->outputs_count && !g->shared_logits);
+    return code;
+}
+
 static int generate_run(generate *g, hone_error *err)
 {
     hone_context *context = hone_model_context(g->model);
+    bool ran = true;
     int code;
 
-    for (;;) {
+    while (ran) {
+        ran = false;
         if (hone_context_interrupted(context))
             return hone_fail(err, HONE_EINTERRUPTED, "generation was interrupted");
-        hone_batch_clear(g->batch);
-        g->outputs_count = 0;
-        if ((code = generate_enter_copies(g, err)) || (code = generate_feed(g, err)) ||
-            (code = generate_enter_prompts(g, err)))
-            return code;
-        if (!g->outputs_count)
-            return HONE_OK;
-        if ((code = generate_forward(g, err)))
+        if ((code = generate_enter_copies(g, err)) || (code = generate_decode(g, &ran, err)) ||
+            (code = generate_admit(g, &ran, err)))
             return code;
     }
+    return HONE_OK;
 }
 
 /* ---- samples ---- */

@@ -397,12 +397,14 @@ START_TEST(a_trained_model_writes_its_known_story)
 }
 END_TEST
 
-/* Several prompts and samples, decoded one by one and together. */
+/* Several prompts and samples, decoded one by one and in batches of any size:
+ * the same bits. */
 START_TEST(a_trained_model_answers_alone_as_in_company)
 {
     hone_model *model = stories("a_trained_model_answers_alone_as_in_company");
     static const char *const texts[] = { "Once upon a time", "The dog", "Tom and Lily went" };
     hone_generate_options options = hone_generate_defaults();
+    static const int64_t batches[] = { 0, 2, 5, 40 };
     hone_samples *together, *alone;
     hone_ids ids[3] = { { 0 } };
     hone_prompt prompts[3];
@@ -417,22 +419,24 @@ START_TEST(a_trained_model_answers_alone_as_in_company)
     }
     options.temperature = 0.9;
     options.top_p = 0.95;
-    options.samples = 3;
+    options.samples = 7;
     options.max_tokens = 40;
-    ck_ok(hone_generate(&together, model, prompts, 3, &options, NULL, NULL, &err));
     options.batch = 1;
     ck_ok(hone_generate(&alone, model, prompts, 3, &options, NULL, NULL, &err));
-    for (size_t i = 0; i < 9; i++) {
-        const hone_sample *a = hone_samples_at(together, i), *b = hone_samples_at(alone, i);
-        ck_assert_str_eq(a->response, b->response);
-        ck_assert_int_eq(a->response_tokens, b->response_tokens);
-        for (int64_t t = 0; t < a->response_tokens; t++)
-            ck_assert_float_eq_tol(a->logp[t], b->logp[t], 1e-4);
+    for (size_t n = 0; n < sizeof batches / sizeof *batches; n++) {
+        options.batch = batches[n];
+        ck_ok(hone_generate(&together, model, prompts, 3, &options, NULL, NULL, &err));
+        for (size_t i = 0; i < 21; i++) {
+            const hone_sample *a = hone_samples_at(together, i), *b = hone_samples_at(alone, i);
+            ck_assert_str_eq(a->response, b->response);
+            ck_assert_int_eq(a->response_tokens, b->response_tokens);
+            ck_assert_mem_eq(a->logp, b->logp, (size_t)a->response_tokens * sizeof *a->logp);
+        }
+        hone_samples_free(together);
     }
     ck_assert_str_ne(hone_sample_response(alone, 0), hone_sample_response(alone, 1));
     for (int i = 0; i < 3; i++)
         hone_free(ids[i].items);
-    hone_samples_free(together);
     hone_samples_free(alone);
     hone_model_free(model);
 }

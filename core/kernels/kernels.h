@@ -20,7 +20,7 @@ typedef enum hone_binary {
     HONE_BIN_COUNT
 } hone_binary;
 
-#define HONE_GEMM_FEW 8
+#define HONE_GEMM_FEW 16
 
 typedef struct hone_kernels {
     const char *name;

@@ -1,7 +1,8 @@
 /* generate.h -- a model answers: prompts in, samples out.
  *
  * All sequences of a call are decoded together over one cache: a finished one
- * leaves, a waiting one enters; the samples of a prompt share its prefill. */
+ * leaves, a waiting one enters; the samples of a prompt share its prefill. What
+ * else is in the batch does not change a bit of a sample. */
 #ifndef HONE_GENERATE_H
 #define HONE_GENERATE_H
 
