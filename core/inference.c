@@ -54,10 +54,10 @@ static int rate_terms(double *x, const double *difference, size_t rows, hone_err
 {
     double mean = 0, squares = 0, sd;
 
+    for (size_t r = 0; r < rows; r++) /* from the first: equal ones have no rounding */
+        mean += (difference[r] - difference[0]) / (double)rows;
     for (size_t r = 0; r < rows; r++)
-        mean += difference[r] / (double)rows;
-    for (size_t r = 0; r < rows; r++)
-        squares += (difference[r] - mean) * (difference[r] - mean);
+        squares += pow(difference[r] - difference[0] - mean, 2);
     sd = sqrt(squares / (double)rows);
     if (!(sd > 0 && isfinite(sd)))
         return hone_fail(err, HONE_EINVAL, "differences in length have a standard deviation of "
@@ -79,12 +79,14 @@ int hone_win_rate_estimate(hone_win_rate *out, const double *score, const double
     *out = (hone_win_rate){0};
     if (code)
         return code;
-    for (size_t r = 0; r < rows; r++)
-        if (!(score[r] >= 0 && score[r] <= 1) || !isfinite(difference[r]) ||
-            (cluster && (cluster[r] < 0 || (size_t)cluster[r] >= clusters)))
-            return hone_fail(err, HONE_EINVAL, "row %zu: score %g, difference %g; a score is 0 to "
-                             "1, a difference finite, a cluster one of %zu", r + 1, score[r],
-                             difference[r], clusters);
+    for (size_t r = 0; r < rows; r++) {
+        if (!(score[r] >= 0 && score[r] <= 1) || !isfinite(difference[r]))
+            return hone_fail(err, HONE_EINVAL, "row %zu has score %g and difference %g; a score is "
+                             "0 to 1, a difference finite", r + 1, score[r], difference[r]);
+        if (cluster && (cluster[r] < 0 || (size_t)cluster[r] >= clusters))
+            return hone_fail(err, HONE_EINVAL, "row %zu is of cluster %" PRId32 " of %zu", r + 1,
+                             cluster[r], clusters);
+    }
     z = hone_normal_quantile(0.5 + confidence / 2);
     if (!(x = hone_alloc(2 * rows + 1, sizeof *x)))
         return hone_fail_memory(err, "a win rate");

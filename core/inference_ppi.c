@@ -18,8 +18,8 @@ struct ppi {
     size_t terms;
     double *judged, *others, *all;  /* [terms, terms] inverse of x^T x, x^T x, and of H */
     double *theta, *people;         /* [terms] */
-    double *sums;                   /* [5, terms, terms] products, and [4, terms] sums */
-    double *work;                   /* [3, terms] */
+    double *sums;                   /* [PRODUCTS, terms, terms], then [SUMS, terms] means */
+    double *work;                   /* [2, terms] */
     double lambda;
 };
 
@@ -95,7 +95,7 @@ static void ppi_point(const struct ppi *p)
 
 /* ---- gradients ---- */
 
-enum { SUM_G, SUM_H, SUM_U, SUMS };            /* of g, h, u */
+enum { MEAN_G, MEAN_H, MEAN_U, SUMS };
 enum { PRODUCT_GG, PRODUCT_GH, PRODUCT_HH, PRODUCT_UU, PRODUCTS };
 
 static double *ppi_product(const struct ppi *p, int which)
@@ -103,9 +103,27 @@ static double *ppi_product(const struct ppi *p, int which)
     return p->sums + (size_t)which * p->terms * p->terms;
 }
 
-static double *ppi_sum(const struct ppi *p, int which)
+static double *ppi_mean(const struct ppi *p, int which)
 {
     return ppi_product(p, PRODUCTS) + (size_t)which * p->terms;
+}
+
+/* Of row r (judged ones first): g in work, h or u behind it; false: not judged. */
+static bool ppi_gradient(const struct ppi *p, const double *theta, size_t r)
+{
+    const hone_ppi *d = p->d;
+    size_t terms = p->terms;
+    bool judged = r < d->rows;
+    const double *x = judged ? ppi_row(d->x, r, terms) : ppi_row(d->others_x, r - d->rows, terms);
+    double fit = 0, f = judged ? d->f[r] : d->others_f[r - d->rows];
+
+    for (size_t i = 0; i < terms; i++)
+        fit += x[i] * theta[i];
+    for (size_t i = 0; i < terms; i++) {
+        p->work[i] = judged ? x[i] * (fit - d->y[r]) : 0;
+        p->work[terms + i] = x[i] * (fit - f);
+    }
+    return judged;
 }
 
 static void ppi_add(const struct ppi *p, int product, const double *left, const double *right)
@@ -117,25 +135,26 @@ static void ppi_add(const struct ppi *p, int product, const double *left, const 
             to[i * p->terms + j] += left[i] * right[j];
 }
 
+/* Means of g, h and u, then products about them. */
 static void ppi_gradients(const struct ppi *p, const double *theta)
 {
-    const hone_ppi *d = p->d;
-    size_t terms = p->terms;
+    size_t terms = p->terms, all = p->d->rows + p->d->others;
     double *g = p->work, *h = p->work + terms;
 
     memset(p->sums, 0, (PRODUCTS * terms * terms + SUMS * terms) * sizeof *p->sums);
-    for (size_t r = 0; r < d->rows + d->others; r++) {
-        bool judged = r < d->rows;
-        const double *x = judged ? ppi_row(d->x, r, terms)
-                                 : ppi_row(d->others_x, r - d->rows, terms);
-        double fit = 0, f = judged ? d->f[r] : d->others_f[r - d->rows];
-        for (size_t i = 0; i < terms; i++)
-            fit += x[i] * theta[i];
+    for (size_t r = 0; r < all; r++) {
+        bool judged = ppi_gradient(p, theta, r);
         for (size_t i = 0; i < terms; i++) {
-            g[i] = judged ? x[i] * (fit - d->y[r]) : 0;
-            h[i] = x[i] * (fit - f);
-            ppi_sum(p, SUM_G)[i] += g[i];
-            ppi_sum(p, judged ? SUM_H : SUM_U)[i] += h[i];
+            ppi_mean(p, MEAN_G)[i] += g[i] / (double)p->d->rows;
+            ppi_mean(p, judged ? MEAN_H : MEAN_U)[i] += h[i] / (double)(judged ? p->d->rows
+                                                                              : p->d->others);
+        }
+    }
+    for (size_t r = 0; r < all; r++) {
+        bool judged = ppi_gradient(p, theta, r);
+        for (size_t i = 0; i < terms; i++) {
+            g[i] -= ppi_mean(p, MEAN_G)[i];
+            h[i] -= ppi_mean(p, judged ? MEAN_H : MEAN_U)[i];
         }
         ppi_add(p, judged ? PRODUCT_HH : PRODUCT_UU, h, h);
         if (judged) {
@@ -143,13 +162,6 @@ static void ppi_gradients(const struct ppi *p, const double *theta)
             ppi_add(p, PRODUCT_GH, g, h);
         }
     }
-}
-
-/* Element (i, j) of a covariance about the means of a and b over `rows`, as a sum. */
-static double ppi_about(const struct ppi *p, int product, int a, int b, double rows, size_t i,
-                        size_t j)
-{
-    return ppi_product(p, product)[i * p->terms + j] - ppi_sum(p, a)[i] * ppi_sum(p, b)[j] / rows;
 }
 
 /* tr(V m V) for V = H^-1, symmetric. */
@@ -168,20 +180,25 @@ static double ppi_trace(const struct ppi *p, const double *m)
 static double ppi_tune(const struct ppi *p, double *m)
 {
     size_t n = p->terms;
-    double rows = (double)p->d->rows, others = (double)p->d->others, all = rows + others, above;
+    double rows = (double)p->d->rows, others = (double)p->d->others, all = rows + others;
+    double above, below, scale = 0;
+    const double *h = ppi_mean(p, MEAN_H), *u = ppi_mean(p, MEAN_U);
 
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++)
-            m[i * n + j] = ppi_about(p, PRODUCT_GH, SUM_G, SUM_H, rows, i, j) / rows;
+    for (size_t i = 0; i < n * n; i++)
+        m[i] = ppi_product(p, PRODUCT_GH)[i] / rows;
     above = ppi_trace(p, m);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++)
             m[i * n + j] = (ppi_product(p, PRODUCT_HH)[i * n + j] +
-                            ppi_product(p, PRODUCT_UU)[i * n + j] -
-                            (ppi_sum(p, SUM_H)[i] + ppi_sum(p, SUM_U)[i]) *
-                            (ppi_sum(p, SUM_H)[j] + ppi_sum(p, SUM_U)[j]) / all) / (all - 1);
-    double below = (1 + rows / others) * ppi_trace(p, m);
-    return below > 0 ? fmin(1, fmax(0, above / below)) : 0;
+                            ppi_product(p, PRODUCT_UU)[i * n + j] +
+                            (h[i] - u[i]) * (h[j] - u[j]) * rows * others / all) / (all - 1);
+    below = (1 + rows / others) * ppi_trace(p, m);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            m[i * n + j] = h[i] * h[j];
+    scale = ppi_trace(p, m);
+    /* Predictions that are all equal have the variance of rounding. */
+    return below > 1e-24 * scale ? fmin(1, fmax(0, above / below)) : 0;
 }
 
 /* ---- intervals ---- */
@@ -212,13 +229,12 @@ static void ppi_publish(const struct ppi *p, double *m, hone_estimate *out)
 
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) {
-            double gg = ppi_about(p, PRODUCT_GG, SUM_G, SUM_G, rows, i, j);
-            double gh = ppi_about(p, PRODUCT_GH, SUM_G, SUM_H, rows, i, j);
-            double hg = ppi_about(p, PRODUCT_GH, SUM_G, SUM_H, rows, j, i);
-            double hh = ppi_about(p, PRODUCT_HH, SUM_H, SUM_H, rows, i, j);
-            double uu = ppi_about(p, PRODUCT_UU, SUM_U, SUM_U, others, i, j);
-            m[i * n + j] = (gg - l * (gh + hg) + l * l * hh) / (rows - 1) / rows +
-                           l * l * uu / (others - 1) / others;
+            const double *gh = ppi_product(p, PRODUCT_GH);
+            double judged = ppi_product(p, PRODUCT_GG)[i * n + j] -
+                            l * (gh[i * n + j] + gh[j * n + i]) +
+                            l * l * ppi_product(p, PRODUCT_HH)[i * n + j];
+            m[i * n + j] = judged / (rows - 1) / rows +
+                           l * l * ppi_product(p, PRODUCT_UU)[i * n + j] / (others - 1) / others;
         }
     for (size_t i = 0; i < n; i++)
         ppi_interval(&out[i], p->theta[i], ppi_variance(p, p->all, m, i), z);
@@ -233,9 +249,8 @@ static void ppi_publish_people(const struct ppi *p, double *m, hone_estimate *ou
     memset(p->people, 0, n * sizeof *p->people);
     ppi_regress(p, p->people, p->judged, p->d->x, p->d->y, p->d->f, 0, p->d->rows);
     ppi_gradients(p, p->people);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++) /* judged is (x^T x)^-1, rows times smaller than H^-1 */
-            m[i * n + j] = ppi_about(p, PRODUCT_GG, SUM_G, SUM_G, rows, i, j) * rows / (rows - 1);
+    for (size_t i = 0; i < n * n; i++) /* judged is (x^T x)^-1, rows times smaller than H^-1 */
+        m[i] = ppi_product(p, PRODUCT_GG)[i] * rows / (rows - 1);
     for (size_t i = 0; i < n; i++)
         ppi_interval(&out[i], p->people[i], ppi_variance(p, p->judged, m, i), z);
 }

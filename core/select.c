@@ -86,17 +86,17 @@ int hone_select_committee(double *scores, const double *p, size_t members, size_
 
 /* ---- comparisons ---- */
 
-/* The mean over d of fn, by Simpson's rule on 8 standard deviations either way. */
-enum { STEPS = 200 };
-
+/* Means over d, by Simpson's rule on 8 standard deviations either way; steps are
+ * finer than the logistic function is wide. */
 static void comparison_means(double mean, double sd, double *chance, double *entropy)
 {
+    int steps = 2 * (100 + (int)(20 * fmin(sd, 1000)));
     double total = 0;
 
     *chance = *entropy = 0;
-    for (int i = 0; i <= STEPS; i++) {
-        double z = 16.0 * i / STEPS - 8, p = 1 / (1 + exp(-mean - sd * z));
-        double weight = exp(-z * z / 2) * (i == 0 || i == STEPS ? 1 : i % 2 ? 4 : 2);
+    for (int i = 0; i <= steps; i++) {
+        double z = 16.0 * i / steps - 8, p = 1 / (1 + exp(-mean - sd * z));
+        double weight = exp(-z * z / 2) * (i == 0 || i == steps ? 1 : i % 2 ? 4 : 2);
         total += weight;
         *chance += weight * p;
         *entropy += weight * (select_plogp(p) + select_plogp(1 - p));

@@ -23,6 +23,7 @@ EXTRA_DIST += tests/parity
 EXTRA_DIST += tests/plugins/overlong.c
 EXTRA_DIST += tests/run
 EXTRA_DIST += tests/simulate
+EXTRA_DIST += tests/statistics.lua
 
 check_PROGRAMS =
 check_PROGRAMS += tests/test_aggregation
@@ -41,6 +42,7 @@ check_PROGRAMS += tests/test_data_encode
 check_PROGRAMS += tests/test_error
 check_PROGRAMS += tests/test_every_plugin
 check_PROGRAMS += tests/test_generate
+check_PROGRAMS += tests/test_inference
 check_PROGRAMS += tests/test_instance
 check_PROGRAMS += tests/test_json
 check_PROGRAMS += tests/test_judgement
@@ -54,6 +56,7 @@ check_PROGRAMS += tests/test_model
 check_PROGRAMS += tests/test_ops
 check_PROGRAMS += tests/test_optimizer
 check_PROGRAMS += tests/test_options
+check_PROGRAMS += tests/test_pairs
 check_PROGRAMS += tests/test_params
 check_PROGRAMS += tests/test_parity
 check_PROGRAMS += tests/test_plugin
@@ -62,6 +65,7 @@ check_PROGRAMS += tests/test_random
 check_PROGRAMS += tests/test_safetensors
 check_PROGRAMS += tests/test_sample
 check_PROGRAMS += tests/test_sampler
+check_PROGRAMS += tests/test_select
 check_PROGRAMS += tests/test_strategy
 check_PROGRAMS += tests/test_tensor
 check_PROGRAMS += tests/test_tokenizer
@@ -90,6 +94,8 @@ tests_test_tokenizer_pattern_SOURCES = tests/test_tokenizer_pattern.c plugins/to
 	plugins/tokenizer/bpe/utf8.c
 tests_test_tokenizer_pattern_LDADD = $(LDADD) $(PCRE2_LIBS) $(UTF8PROC_LIBS)
 tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
+tests_test_pairs_SOURCES = tests/test_pairs.c plugins/quality/bradley_terry/crowd.c \
+	plugins/quality/bradley_terry/fit.c plugins/quality/pairs.c plugins/quality/pairs_result.c
 
 # Plugins to load and to refuse, for tests/test_plugin.c; -rpath makes them shared objects. One lacks a library.
 SAMPLE_LDFLAGS = $(AM_LDFLAGS) -rpath /nowhere

@@ -172,6 +172,7 @@ void bind_open_consensus(lua_State *L);
 void bind_open_optimizer(lua_State *L);
 void bind_open_safetensors(lua_State *L);
 void bind_open_random(lua_State *L);
+void bind_open_statistics(lua_State *L);
 /* Have the context load plugins written in Lua. */
 int bind_define_loader(bind_state *state, hone_error *err);
 void bind_definitions_free(bind_state *state);

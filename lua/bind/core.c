@@ -268,7 +268,7 @@ int luaopen_hone_core(lua_State *L)
         bind_open_tensor, bind_open_ops, bind_open_graph, bind_open_tokenizer, bind_open_model,
         bind_open_loss, bind_open_batch, bind_open_data, bind_open_examples, bind_open_generate,
         bind_open_sample, bind_open_metric, bind_open_judgement, bind_open_consensus,
-        bind_open_optimizer, bind_open_safetensors, bind_open_random,
+        bind_open_optimizer, bind_open_safetensors, bind_open_random, bind_open_statistics,
     };
 
     luaL_checkversion(L);

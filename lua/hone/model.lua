@@ -1,6 +1,7 @@
 -- model: hone.model.load(folder), hone.model.new(config), and model:generate.
 local core = require "hone.core"
 local options = require "hone.options"
+require "hone.select" -- samples:pair
 
 local model = {}
 

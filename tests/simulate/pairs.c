@@ -5,13 +5,15 @@
  *
  * Each run draws strengths, annotators and comparisons anew, with a seed of its
  * own, fits them, and counts how often the truth lies within its 95 % interval.
- * The figures are in docs/quality.md. */
+ * Where annotators have opinions of their own, the truth is what the model fits to
+ * the chances of a random annotator. The figures are in docs/quality.md. */
 #include <hone/hone.h>
 
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { OPTIONS = 10, WORKERS = 30 };
 
@@ -74,6 +76,51 @@ static int simulate(const struct design *d, hone_random *r, double *truth, doubl
     return code;
 }
 
+/* The mean over z of sigmoid(d + sd z). */
+static double chance_of(double d, double sd)
+{
+    double sum = 0, total = 0;
+
+    for (int i = -400; i <= 400; i++) {
+        double z = i / 50.0, weight = exp(-z * z / 2);
+        sum += weight * sigmoid(d + sd * z);
+        total += weight;
+    }
+    return sum / total;
+}
+
+/* Truth becomes what the model makes of all chances, without any scatter. */
+static int marginal(hone_instance *plain, double personal, double *truth, hone_error *err)
+{
+    hone_judgements *j = NULL, *weighed = NULL;
+    hone_consensus *c = NULL;
+    double weights[OPTIONS * OPTIONS];
+    int n = 0, code = hone_judgements_new(&j, HONE_PAIR, err);
+
+    for (int a = 0; a < OPTIONS && !code; a++)
+        for (int b = 0; b < OPTIONS && !code; b++) {
+            char item[16], left[8], right[8];
+            if (a == b)
+                continue;
+            snprintf(item, sizeof item, "%d-%d", a, b);
+            snprintf(left, sizeof left, "%d", a);
+            snprintf(right, sizeof right, "%d", b);
+            weights[n++] = chance_of(truth[a] - truth[b], personal * sqrt(2));
+            code = hone_judgements_add_pair(j, item, "1", left, right, "left", 1, err);
+        }
+    if (!code)
+        code = hone_judgements_weigh(&weighed, j, weights, err);
+    if (!code)
+        code = hone_quality_aggregate(plain, weighed, &c, err);
+    for (int i = 0; i < OPTIONS && !code; i++)
+        truth[atoi(hone_judgements_option_name(j, (size_t)i))] =
+            hone_consensus_get(c, HONE_OPTIONS, "strength", NULL)[i];
+    hone_consensus_free(c);
+    hone_judgements_free(weighed);
+    hone_judgements_free(j);
+    return code;
+}
+
 static void count_options(const hone_consensus *c, const double *truth, struct tally *t)
 {
     const hone_judgements *j = hone_consensus_judgements(c);
@@ -117,10 +164,12 @@ static void count_skills(const hone_consensus *c, const double *skill, struct ta
 static int run(hone_context *context, const struct design *d, int runs, hone_error *err)
 {
     json_t *options = json_loads(d->options, 0, NULL);
-    hone_instance *quality;
+    hone_instance *quality = NULL, *plain = NULL;
     struct tally t = {0};
     int code = hone_instance_new(&quality, context, "quality", "bradley_terry", options, err);
 
+    if (!code)
+        code = hone_instance_new(&plain, context, "quality", "bradley_terry", NULL, err);
     for (int i = 0; i < runs && !code; i++) {
         double truth[OPTIONS], skill[WORKERS];
         hone_random r = hone_random_named((uint64_t)i, d->name);
@@ -129,6 +178,8 @@ static int run(hone_context *context, const struct design *d, int runs, hone_err
         code = simulate(d, &r, truth, skill, &j, err);
         if (!code)
             code = hone_quality_aggregate(quality, j, &c, err);
+        if (!code && d->personal > 0)
+            code = marginal(plain, d->personal, truth, err);
         if (!code) {
             count_options(c, truth, &t);
             count_skills(c, skill, &t);
@@ -142,6 +193,7 @@ static int run(hone_context *context, const struct design *d, int runs, hone_err
     if (strstr(d->options, "annotators"))
         printf("; skills %.3f, off by %.3f", t.skilled / t.skills, t.skill_error / t.skills);
     puts("");
+    hone_instance_free(plain);
     hone_instance_free(quality);
     json_decref(options);
     return code;

@@ -84,7 +84,7 @@ static int resample_crowd(const struct bootstrap *b, const double *times, double
     code = c.x && c.pieces && scratch ? HONE_OK : HONE_ENOMEM;
     if (!code) {
         memcpy(c.x, b->crowd->x, c.count * sizeof *c.x);
-        code = crowd_run(&c, b->o->iterations, 1e-4, NULL, NULL);
+        code = crowd_run(&c, b->o->iterations, 1e-2, NULL, NULL);
         pairs_centre(b->pairs, c.x, scratch);
         memcpy(strength, c.x, n * sizeof *strength);
     }

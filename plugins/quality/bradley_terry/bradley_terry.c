@@ -15,7 +15,7 @@
  * Figures: method, ties_by, log_likelihood, iterations, converged, components, tie
  * (nu of Davidson, theta of Rao and Kupper), prior and why, intervals
  * ("information" or "bootstrap") with resamples, clusters, unbounded_resamples,
- * and counts of what was left out.
+ * and counts of what was left out; with annotators = true skill_prior and objective, the trace.
  *
  * Bradley & Terry 1952, doi:10.1093/biomet/39.3-4.324. */
 #include "bradley_terry.h"
@@ -44,8 +44,9 @@ static const hone_option options[] = {
     HONE_OPT_REAL(T, prior, "prior", HONE_UNSET_REAL, 0, 1e6,
                   "pseudo-wins, and as many losses, of each option against an average one (unset: "
                   "0 where strengths are finite, else 0.5; with annotators 0.1)"),
-    HONE_OPT_REALS(T, skill_prior, "skill_prior", "[3, 1]", 1e-6, 1e6,
-                   "annotators: the Beta distribution of skills, as answers seen and guessed"),
+    HONE_OPT_REALS(T, skill_prior, "skill_prior", "[]", 1e-6, 1e6,
+                   "annotators: the Beta distribution of skills, as answers seen and guessed "
+                   "(empty: the one with the largest evidence; of over 1024 options [3.52, 0.48])"),
     HONE_OPT_REAL_FLAGS(T, side_sd, "side_sd", 1.5, 0, 1e3, HONE_OPTION_OPEN_MIN,
                         "annotators: how far sides spread, on the logit scale"),
     HONE_OPT_BOOL(T, items, "items", true,
@@ -60,7 +61,7 @@ static const hone_option options[] = {
                         HONE_OPTION_OPEN_MIN | HONE_OPTION_OPEN_MAX, "of intervals and ranks"),
     HONE_OPT_INT(T, iterations, "iterations", 1000, 1, 1000000, "most steps"),
     HONE_OPT_REAL_FLAGS(T, tolerance, "tolerance", 1e-8, 0, 1, HONE_OPTION_OPEN_MIN,
-                        "stop when a step is shorter, in standard errors"),
+                        "stop when a step is shorter, in standard errors (annotators: than its root)"),
     HONE_OPT_END
 };
 #undef T
@@ -70,8 +71,8 @@ static int terry_init(void *self, hone_context *context, hone_error *err)
     struct bradley_terry *o = self;
 
     o->context = context;
-    if (o->skill_prior.count != 2)
-        return hone_fail(err, HONE_EINVAL, "skill_prior has %zu numbers; it takes 2",
+    if (o->skill_prior.count != 0 && o->skill_prior.count != 2)
+        return hone_fail(err, HONE_EINVAL, "skill_prior has %zu numbers; it takes 2, or none",
                          o->skill_prior.count);
     if (o->bootstrap == 1)
         return hone_fail(err, HONE_EINVAL, "bootstrap is 1; intervals take 2 resamples or more");
@@ -261,7 +262,11 @@ static int terry_crowd(const struct bradley_terry *o, const struct pairs *p, str
 
     if (!code) {
         memcpy(c.x, f->strength, p->options * sizeof *c.x);
-        code = crowd_run(&c, o->iterations, o->tolerance, trace, err);
+        if (!o->skill_prior.count && c.prior > 0 && p->options <= COVARIANCE_MOST)
+            code = crowd_choose_prior(&c, o->iterations, 1e-2, err);
+    }
+    if (!code) {
+        code = crowd_run(&c, o->iterations, sqrt(o->tolerance), trace, err);
     }
     if (!code) {
         memcpy(f->strength, c.x, p->options * sizeof *c.x);
@@ -273,6 +278,9 @@ static int terry_crowd(const struct bradley_terry *o, const struct pairs *p, str
             f->prior[i] = c.prior;
         code = hone_consensus_set_json(out, "objective", json_incref(trace), err);
     }
+    if (!code)
+        code = hone_consensus_set_json(out, "skill_prior", json_pack("[f, f]", c.skill_hits,
+                                                                     c.skill_misses), err);
     if (!code)
         code = crowd_intervals(o, p, &c, f, out, err);
     crowd_close(&c);

@@ -82,6 +82,9 @@ double crowd_objective(struct crowd *c, const double *x, double *gradient);
 /* Climb from c->x. trace, where not NULL, gets the objective after each step. */
 int crowd_run(struct crowd *c, int64_t iterations, double tolerance, hone_json *trace,
               hone_error *err);
+/* Set skill_hits and skill_misses to those with the largest evidence (at most
+ * COVARIANCE_MOST options). */
+int crowd_choose_prior(struct crowd *c, int64_t iterations, double tolerance, hone_error *err);
 /* Standard errors at c->x: of centred strengths as a covariance, and of logit
  * skills and sides [2 * annotators]. *made as of fit_covariance. */
 int crowd_covariance(struct crowd *c, double **out, double *errors, bool *made, hone_error *err);

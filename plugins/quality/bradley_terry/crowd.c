@@ -43,8 +43,9 @@ int crowd_open(struct crowd *c, const struct bradley_terry *o, const struct pair
 
     *c = (struct crowd){
         .pairs = pairs, .context = o->context, .annotators = workers, .count = n + 2 * workers,
-        .prior = isnan(o->prior) ? 0.1 : o->prior, .skill_hits = o->skill_prior.items[0],
-        .skill_misses = o->skill_prior.items[1], .side_sd = o->side_sd,
+        .prior = isnan(o->prior) ? 0.1 : o->prior, .side_sd = o->side_sd,
+        .skill_hits = o->skill_prior.count ? o->skill_prior.items[0] : 3.52,
+        .skill_misses = o->skill_prior.count ? o->skill_prior.items[1] : 0.48,
     };
     c->starts = hone_alloc(workers + 2, sizeof *c->starts);
     c->by_annotator = hone_alloc(pairs->rows + 1, sizeof *c->by_annotator);
@@ -296,7 +297,7 @@ int crowd_run(struct crowd *c, int64_t iterations, double tolerance, hone_json *
             climb_direct(&m);
             slope = climb_dot(m.direction, m.gradient, n);
         }
-        c->converged = slope <= tolerance * (1 + fabs(c->objective)) * tolerance;
+        c->converged = slope <= tolerance * tolerance;
         if (!climb_step(c, &m, slope)) {
             c->converged |= !m.used;
             m.used = 0;
@@ -314,6 +315,7 @@ int crowd_run(struct crowd *c, int64_t iterations, double tolerance, hone_json *
  * block and its rows against strengths. */
 struct block {
     double gg, gq, qq;       /* then its inverse */
+    double log_det;
     double *across;          /* [2, n] */
     int32_t *touched;        /* [n] options of this annotator */
     size_t count;
@@ -368,7 +370,7 @@ static bool block_fill(const struct crowd *c, struct block *b, double *h, size_t
     if (!(b->gg > 0 && det > 0))
         return false;
     *b = (struct block){ .gg = b->qq / det, .gq = -b->gq / det, .qq = b->gg / det,
-                         .across = b->across, .touched = b->touched, .count = b->count };
+                         .log_det = log(det), .across = b->across, .touched = b->touched, .count = b->count };
     return true;
 }
 
@@ -380,14 +382,18 @@ static double block_between(const struct block *b, size_t n, size_t i, size_t k)
     return g[i] * (b->gg * g[k] + b->gq * q[k]) + q[i] * (b->gq * g[k] + b->qq * q[k]);
 }
 
-/* Strengths alone: h less what not knowing the annotators takes away. */
-static bool covariance_strengths(const struct crowd *c, struct block *b, double *h)
+/* Strengths alone: h less what not knowing the annotators takes away, as a factor.
+ * *log_det: of the whole curvature. */
+static bool covariance_strengths(const struct crowd *c, struct block *b, double *h,
+                                 double *log_det)
 {
     size_t n = c->pairs->options;
     bool regular = true;
 
+    *log_det = 0;
     for (size_t w = 0; w < c->annotators && regular; w++) {
         regular = block_fill(c, b, h, w);
+        *log_det += b->log_det;
         for (size_t i = 0; i < b->count && regular; i++)
             for (size_t k = 0; k < b->count; k++)
                 h[(size_t)b->touched[i] * n + (size_t)b->touched[k]] -=
@@ -399,7 +405,11 @@ static bool covariance_strengths(const struct crowd *c, struct block *b, double 
         if (c->pairs->component[i] < 0)
             h[i * n + i] = 1;
     }
-    return regular && hone_cholesky(h, n);
+    if (!regular || !hone_cholesky(h, n))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        *log_det += 2 * log(h[i * n + i]);
+    return true;
 }
 
 /* Var = B^-1 + B^-1 across V across^T B^-1, its diagonal. */
@@ -429,6 +439,7 @@ int crowd_covariance(struct crowd *c, double **out, double *errors, bool *made, 
     double *h = hone_alloc(n * n + 1, sizeof *h), *waste = hone_alloc(n * n + 1, sizeof *waste);
     struct block b = { .across = hone_alloc(2 * n + 1, sizeof *b.across),
                        .touched = hone_alloc(n + 1, sizeof *b.touched) };
+    double log_det;
     int code = HONE_OK;
 
     *out = NULL;
@@ -437,7 +448,7 @@ int crowd_covariance(struct crowd *c, double **out, double *errors, bool *made, 
         code = hone_fail_memory(err, "a covariance");
         goto out;
     }
-    *made = c->prior > 0 && covariance_strengths(c, &b, h);
+    *made = c->prior > 0 && covariance_strengths(c, &b, h, &log_det);
     if (!*made)
         goto out;
     hone_cholesky_invert(h, n);
@@ -451,5 +462,77 @@ out:
     hone_free(waste);
     hone_free(b.across);
     hone_free(b.touched);
+    return code;
+}
+
+/* ---- the prior of skills ---- */
+
+/* Log evidence by Laplace's approximation in logit skills and sides, but for what
+ * all priors share; -INFINITY where the curvature is singular. Strengths are as
+ * likely in every direction and on every scale (a density of |s|^-dimensions): one
+ * that is even over all of space would favour large ones by their volume. */
+static int evidence_of(struct crowd *c, int64_t iterations, double tolerance, double *evidence,
+                       hone_error *err)
+{
+    size_t n = c->pairs->options;
+    double a = c->skill_hits, b = c->skill_misses, log_det, squares = 0;
+    double *h = hone_alloc(n * n + 1, sizeof *h);
+    struct block block = { .across = hone_alloc(2 * n + 1, sizeof *block.across),
+                           .touched = hone_alloc(n + 1, sizeof *block.touched) };
+    int sign, code = h && block.across && block.touched
+                   ? crowd_run(c, iterations, tolerance, NULL, err)
+                   : hone_fail_memory(err, "annotators");
+
+    *evidence = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        squares += c->x[i] * c->x[i];
+    if (!code && squares > 0 && covariance_strengths(c, &block, h, &log_det))
+        *evidence = c->objective - log_det / 2 - (double)(n - 1) / 2 * log(squares) +
+                    (double)c->annotators * (lgamma_r(a + b, &sign) - lgamma_r(a, &sign) -
+                                             lgamma_r(b, &sign));
+    hone_free(h);
+    hone_free(block.across);
+    hone_free(block.touched);
+    return code;
+}
+
+/* Uphill over a grid of means and sizes of the Beta distribution, each point tried
+ * once, from where the one before ended. Skills and the scale of strengths make up
+ * for each other, so that the evidence is flat along a ridge, and the mode of many
+ * skills at once lies where they are too low and strengths too large. So means
+ * below 0.88 are not tried, and of points within 3 nats of the best the one with
+ * the largest mean is taken; who does not look is found all the same. */
+int crowd_choose_prior(struct crowd *c, int64_t iterations, double tolerance, hone_error *err)
+{
+    static const double means[] = { 0.88, 0.95, 0.98, 0.995 }, sizes[] = { 4, 12, 40, 150 };
+    enum { MEANS = sizeof means / sizeof *means, SIZES = sizeof sizes / sizeof *sizes };
+    static const int ways[][2] = { { 0, 0 }, { 1, 0 }, { 0, 1 }, { -1, 0 }, { 0, -1 } };
+    double evidence[MEANS][SIZES] = {{0}}, best = -INFINITY; /* 0: not tried */
+    int at[2] = {0}, to[2] = {0}, code = HONE_OK;
+
+    for (bool moved = true; moved && !code;) {
+        moved = false;
+        for (int way = 0; way < 5 && !code; way++) {
+            int m = at[0] + ways[way][0], z = at[1] + ways[way][1];
+            if (m < 0 || m >= MEANS || z < 0 || z >= SIZES || evidence[m][z] != 0)
+                continue;
+            c->skill_hits = means[m] * sizes[z];
+            c->skill_misses = (1 - means[m]) * sizes[z];
+            code = evidence_of(c, iterations, tolerance, &evidence[m][z], err);
+            if (!code && evidence[m][z] > best) {
+                best = evidence[m][z];
+                to[0] = m, to[1] = z;
+                moved = true;
+            }
+        }
+        at[0] = to[0], at[1] = to[1];
+    }
+    for (int m = 0; m < MEANS; m++)
+        for (int z = 0; z < SIZES; z++)
+            if (evidence[m][z] != 0 && evidence[m][z] >= best - 3 &&
+                (m > at[0] || (m == at[0] && evidence[m][z] > evidence[at[0]][at[1]])))
+                at[0] = m, at[1] = z;
+    c->skill_hits = means[at[0]] * sizes[at[1]];
+    c->skill_misses = (1 - means[at[0]]) * sizes[at[1]];
     return code;
 }
