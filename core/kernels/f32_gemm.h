@@ -108,6 +108,45 @@ static void f32_dots_1x4(int64_t k, const float *x, const float *w, int64_t ldb,
     f32_dots(k, x, x, w, w + ldb, w + 2 * ldb, w + 3 * ldb, out);
 }
 
+#if F32_VECTORS == 1
+/* Sixteen dot products, of four rows of x and four of w: a vector that was read serves
+ * four times. Each is summed as in f32_dots. */
+static void f32_dots_4x4(int64_t k, const float *x, int64_t lda, const float *w, int64_t ldb,
+                         float out[4][4])
+{
+    f32_vector sums[4][4] = { { { 0 } } }, rest[8];
+    int64_t p = 0;
+    for (; p + F32_DOT_LANES <= k; p += F32_DOT_LANES) {
+        f32_vector w0 = *(const f32_loose_vector *)(w + p);
+        f32_vector w1 = *(const f32_loose_vector *)(w + ldb + p);
+        f32_vector w2 = *(const f32_loose_vector *)(w + 2 * ldb + p);
+        f32_vector w3 = *(const f32_loose_vector *)(w + 3 * ldb + p);
+#pragma GCC unroll 4
+        for (int r = 0; r < 4; r++) {
+            f32_vector own = *(const f32_loose_vector *)(x + r * lda + p);
+            sums[r][0] += own * w0;
+            sums[r][1] += own * w1;
+            sums[r][2] += own * w2;
+            sums[r][3] += own * w3;
+        }
+    }
+    if (p < k) {
+        memset(rest, 0, sizeof rest);
+        for (int i = 0; i < 4; i++) {
+            memcpy(&rest[i], x + i * lda + p, (size_t)(k - p) * sizeof *x);
+            memcpy(&rest[4 + i], w + i * ldb + p, (size_t)(k - p) * sizeof *w);
+        }
+        for (int i = 0; i < 16; i++)
+            sums[i / 4][i % 4] += rest[i / 4] * rest[4 + i % 4];
+    }
+    for (int i = 0; i < 16; i++)
+        out[i / 4][i % 4] = f32_dot_fold(&sums[i / 4][i % 4]);
+}
+#define F32_DOTS_ROWS 4
+#else
+#define F32_DOTS_ROWS INT64_MAX
+#endif
+
 /* c += alpha a b^T; a row of b goes past all rows of a. */
 static void f32_gemm_few_dots(int64_t m, int64_t n, int64_t k, float alpha, const float *a,
                               int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc)
@@ -116,9 +155,16 @@ static void f32_gemm_few_dots(int64_t m, int64_t n, int64_t k, float alpha, cons
         int64_t cols = n - j >= 4 ? 4 : 1;
         for (int64_t r = 0; r < m;) {
             const float *x = a + r * lda, *w = b + j * ldb;
-            int64_t rows = cols == 4 && m - r >= 2 ? 2 : 1;
+            int64_t rows = cols < 4 ? 1 : m - r >= F32_DOTS_ROWS ? 4 : m - r >= 2 ? 2 : 1;
             float out[4], *to = c + r * ldc + j;
-            if (rows == 2) {
+            if (rows == 4) {
+#if F32_VECTORS == 1
+                float block[4][4];
+                f32_dots_4x4(k, x, lda, w, ldb, block);
+                for (int i = 0; i < 16; i++)
+                    to[i / 4 * ldc + i % 4] += alpha * block[i / 4][i % 4];
+#endif
+            } else if (rows == 2) {
                 for (int q = 0; q < 4; q += 2) {
                     f32_dots_2x2(k, x, lda, w + q * ldb, ldb, out);
                     for (int i = 0; i < 4; i++)
