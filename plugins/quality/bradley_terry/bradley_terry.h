@@ -54,6 +54,14 @@ int fit_covariance(struct fit *f, double **out, bool *made, hone_error *err);
 
 /* ---- crowd.c: annotators with a skill and a side ---- */
 
+/* Left won (1) or lost (-1); side: 1 where the winner was shown first (or nothing
+ * is known and it is left). A tie is two of half the weight. */
+struct answer {
+    int32_t left, right, row;
+    int8_t won, side;
+    double weight;
+};
+
 struct crowd {
     const struct pairs *pairs;
     hone_context *context;
@@ -61,8 +69,8 @@ struct crowd {
     const int32_t *cluster;         /* [rows], of `times` */
     bool times_annotators;          /* clusters are annotators: their priors count as often */
     size_t annotators;
-    size_t *starts;                 /* [annotators + 1] places in by_annotator */
-    int32_t *by_annotator;          /* [rows] */
+    size_t *starts;                 /* [annotators + 1] places in answers */
+    struct answer *answers;         /* by annotator */
     double prior, skill_hits, skill_misses, side_sd;
     size_t count;                   /* of parameters: strengths, logit skills, sides */
     double *x;                      /* [count] */

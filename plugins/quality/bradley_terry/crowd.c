@@ -1,10 +1,10 @@
 /* crowd.c -- strengths of options where annotators differ in skill and side.
  *
  * Annotator w looks at both options with chance g_w and otherwise answers by the
- * side alone. With o = 1 where the left option won and -1 where the right did,
- * and y = 1 where the left one was shown first (or nothing is known) and -1
- * where the second,
- *   P(o) = g_w s(o (s_left - s_right)) + (1 - g_w) s(o y q_w),  s(x) = 1/(1 + e^-x).
+ * side alone. With o = 1 where the left option won and -1 where the right did, and
+ * y = 1 where the winner was shown first (where that is not known: is left) and -1
+ * where second,
+ *   P = g_w s(o (s_left - s_right)) + (1 - g_w) s(y q_w),  s(x) = 1/(1 + e^-x).
  * A tie is half of each. The posterior's mode has priors that keep it finite: for
  * each option pseudo-wins and as many losses, for g_w a Beta distribution, for
  * q_w a normal one. Parameters are x = (strengths, logit g, q); the posterior is
@@ -35,11 +35,48 @@ static double crowd_log_sigmoid(double x)
     return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x));
 }
 
+static void crowd_put(struct crowd *c, size_t row, int won, double weight)
+{
+    const hone_judgements *j = c->pairs->judgements;
+    const int32_t *order = hone_judgements_order(j);
+    int shown = order && order[row] == 2 ? -1 : 1;
+
+    /* Ends move back to the beginnings. */
+    c->answers[--c->starts[hone_judgements_annotator(j)[row] + 1]] = (struct answer){
+        hone_judgements_left(j)[row], hone_judgements_right(j)[row], (int32_t)row, (int8_t)won,
+        (int8_t)(won * shown), weight,
+    };
+}
+
+static int crowd_answers(struct crowd *c, hone_error *err)
+{
+    const struct pairs *p = c->pairs;
+    const int32_t *annotator = hone_judgements_annotator(p->judgements);
+    size_t counted = 0;
+
+    for (size_t r = 0; r < p->rows; r++)
+        c->starts[annotator[r] + 1] += p->at[r] < 0 ? 0 : p->label[r] >= HONE_TIE ? 2 : 1;
+    for (size_t w = 0; w < c->annotators; w++)
+        c->starts[w + 1] += c->starts[w];
+    counted = c->starts[c->annotators];
+    if (!(c->answers = hone_alloc(counted + 1, sizeof *c->answers)))
+        return hone_fail_memory(err, "annotators");
+    for (size_t r = p->rows; r-- > 0;) {
+        if (p->at[r] >= 0 && p->label[r] != HONE_LEFT)
+            crowd_put(c, r, -1, pairs_weight(p, r) * (p->label[r] == HONE_RIGHT ? 1 : 0.5));
+        if (p->at[r] >= 0 && p->label[r] != HONE_RIGHT)
+            crowd_put(c, r, 1, pairs_weight(p, r) * (p->label[r] == HONE_LEFT ? 1 : 0.5));
+    }
+    for (size_t w = 0; w < c->annotators; w++)
+        c->starts[w] = c->starts[w + 1];
+    c->starts[c->annotators] = counted;
+    return HONE_OK;
+}
+
 int crowd_open(struct crowd *c, const struct bradley_terry *o, const struct pairs *pairs,
                hone_error *err)
 {
-    const int32_t *annotator = hone_judgements_annotator(pairs->judgements);
-    size_t n = pairs->options, workers = hone_judgements_annotators(pairs->judgements), counted;
+    size_t n = pairs->options, workers = hone_judgements_annotators(pairs->judgements);
 
     *c = (struct crowd){
         .pairs = pairs, .context = o->context, .annotators = workers, .count = n + 2 * workers,
@@ -48,76 +85,46 @@ int crowd_open(struct crowd *c, const struct bradley_terry *o, const struct pair
         .skill_misses = o->skill_prior.count ? o->skill_prior.items[1] : 0.48,
     };
     c->starts = hone_alloc(workers + 2, sizeof *c->starts);
-    c->by_annotator = hone_alloc(pairs->rows + 1, sizeof *c->by_annotator);
     c->x = hone_alloc(c->count + 1, sizeof *c->x);
     c->pieces = hone_alloc(CROWD_PIECES, (n + 1) * sizeof *c->pieces);
-    if (!c->starts || !c->by_annotator || !c->x || !c->pieces)
+    if (!c->starts || !c->x || !c->pieces)
         return hone_fail_memory(err, "annotators");
-    for (size_t r = 0; r < pairs->rows; r++)
-        c->starts[annotator[r] + 1] += pairs->at[r] >= 0;
-    for (size_t w = 0; w < workers; w++)
-        c->starts[w + 1] += c->starts[w];
-    counted = c->starts[workers];
-    for (size_t r = pairs->rows; r-- > 0;) /* ends move back to the beginnings */
-        if (pairs->at[r] >= 0)
-            c->by_annotator[--c->starts[annotator[r] + 1]] = (int32_t)r;
-    for (size_t w = 0; w < workers; w++)
-        c->starts[w] = c->starts[w + 1];
-    c->starts[workers] = counted;
     for (size_t w = 0; w < workers; w++)
         c->x[n + w] = log(c->skill_hits / c->skill_misses);
-    return HONE_OK;
+    return crowd_answers(c, err);
 }
 
 void crowd_close(struct crowd *c)
 {
     hone_free(c->starts);
-    hone_free(c->by_annotator);
+    hone_free(c->answers);
     hone_free(c->x);
     hone_free(c->pieces);
     *c = (struct crowd){0};
 }
 
-/* ---- one comparison ---- */
+/* ---- one answer ---- */
 
-struct answer {
-    int32_t left, right;
-    double weight, shown;    /* shown: y */
-    double outcome;          /* of the left option: 1, 0.5, 0 */
-};
-
-static struct answer crowd_answer(const struct crowd *c, size_t row)
+static double answer_weight(const struct crowd *c, const struct answer *a)
 {
-    const struct pairs *p = c->pairs;
-    const int32_t *order = hone_judgements_order(p->judgements);
-    const struct pairs_cell *cell = &p->cell[p->at[row] >> 1];
-    bool swap = p->at[row] & 1;
-    double outcome = pairs_outcome(p, row);
-
-    return (struct answer){
-        .left = swap ? cell->b : cell->a, .right = swap ? cell->a : cell->b,
-        .weight = pairs_weight(p, row) * (c->times ? c->times[c->cluster[row]] : 1),
-        .shown = order && order[row] == 2 ? -1 : 1, .outcome = swap ? 1 - outcome : outcome,
-    };
+    return c->times ? a->weight * c->times[c->cluster[a->row]] : a->weight;
 }
 
-/* log P(o) of one side, and its derivatives by d, logit g and q. */
+/* P of an answer, and its derivatives by d, logit g and q; that by d and q is 0. */
 struct chance {
-    double p, seen, guessed;      /* P, s(o d), s(o y q) */
-    double d, g, q;               /* of P */
-    double dd, gg, qq, dg, gq;    /* dq is 0 */
+    double p, d, g, q, dd, gg, qq, dg, gq;
 };
 
-static struct chance crowd_chance(double o, double y, double d, double skill, double side)
+static struct chance crowd_chance(const struct answer *at, double d, double skill, double side)
 {
-    double a = crowd_sigmoid(o * d), b = crowd_sigmoid(o * y * side);
+    double o = at->won, y = at->side, a = crowd_sigmoid(o * d), b = crowd_sigmoid(y * side);
     double sa = a * (1 - a), sb = b * (1 - b), v = skill * (1 - skill);
 
     return (struct chance){
-        .p = skill * a + (1 - skill) * b, .seen = a, .guessed = b,
-        .d = skill * o * sa, .g = v * (a - b), .q = (1 - skill) * o * y * sb,
+        .p = skill * a + (1 - skill) * b,
+        .d = skill * o * sa, .g = v * (a - b), .q = (1 - skill) * y * sb,
         .dd = skill * sa * (1 - 2 * a), .gg = v * (1 - 2 * skill) * (a - b),
-        .qq = (1 - skill) * sb * (1 - 2 * b), .dg = v * o * sa, .gq = -v * o * y * sb,
+        .qq = (1 - skill) * sb * (1 - 2 * b), .dg = v * o * sa, .gq = -v * y * sb,
     };
 }
 
@@ -134,31 +141,29 @@ static double sweep_annotator(const struct sweep *s, size_t w, double *strengths
     struct crowd *c = s->c;
     size_t n = c->pairs->options;
     double logit = s->x[n + w], skill = crowd_sigmoid(logit), side = s->x[n + c->annotators + w];
-    double times = c->times && c->times_annotators ? c->times[w] : 1, g, q, sum;
+    double times = c->times && c->times_annotators ? c->times[w] : 1, g = 0, q = 0, sum;
+    const double guessed[] = { crowd_sigmoid(-side), crowd_sigmoid(side) }; /* by side */
+    double slope = (1 - skill) * guessed[0] * guessed[1], v = skill * (1 - skill);
 
     sum = times * (c->skill_hits * crowd_log_sigmoid(logit) +
                    c->skill_misses * crowd_log_sigmoid(-logit) -
                    side * side / (2 * c->side_sd * c->side_sd));
-    g = times * (c->skill_hits - (c->skill_hits + c->skill_misses) * skill);
-    q = -times * side / (c->side_sd * c->side_sd);
     for (size_t i = c->starts[w]; i < c->starts[w + 1]; i++) {
-        struct answer a = crowd_answer(c, (size_t)c->by_annotator[i]);
-        double d = s->x[a.left] - s->x[a.right];
-        for (int o = 1; o >= -1 && a.weight > 0; o -= 2) {
-            double weight = a.weight * (o > 0 ? a.outcome : 1 - a.outcome);
-            struct chance p;
-            if (!(weight > 0))
-                continue;
-            p = crowd_chance(o, a.shown, d, skill, side);
-            sum += weight * log(p.p);
-            strengths[a.left] += weight * p.d / p.p;
-            strengths[a.right] -= weight * p.d / p.p;
-            g += weight * p.g / p.p;
-            q += weight * p.q / p.p;
-        }
+        const struct answer *at = &c->answers[i];
+        double weight = answer_weight(c, at), b = guessed[at->side > 0];
+        double a = crowd_sigmoid(at->won * (s->x[at->left] - s->x[at->right]));
+        double p = skill * a + (1 - skill) * b, each = weight / p, d;
+        if (!(weight > 0))
+            continue;
+        sum += weight * log(p);
+        d = each * skill * at->won * a * (1 - a);
+        strengths[at->left] += d;
+        strengths[at->right] -= d;
+        g += each * (a - b);
+        q += each * at->side;
     }
-    s->gradient[n + w] = g;
-    s->gradient[n + c->annotators + w] = q;
+    s->gradient[n + w] = v * g + times * (c->skill_hits - (c->skill_hits + c->skill_misses) * skill);
+    s->gradient[n + c->annotators + w] = slope * q - times * side / (c->side_sd * c->side_sd);
     return sum;
 }
 
@@ -199,6 +204,7 @@ double crowd_objective(struct crowd *c, const double *x, double *gradient)
 struct climb {
     size_t count, used;
     double *gradient, *next, *direction, *trial;          /* [count] */
+    double *size;                                         /* [count] 1/curvature, about */
     double *moved, *turned;                               /* [MEMORY, count] */
     double rho[MEMORY];
 };
@@ -212,11 +218,39 @@ static double climb_dot(const double *a, const double *b, size_t n)
     return sum;
 }
 
+/* Squares of scores, in place of curvature: strengths have far more answers than
+ * annotators do, and steps in all of them as long would be slow. */
+static void climb_measure(struct crowd *c, struct climb *m)
+{
+    size_t n = c->pairs->options;
+
+    for (size_t i = 0; i < n; i++)
+        m->size[i] = c->prior / 2;
+    for (size_t w = 0; w < c->annotators; w++) {
+        double skill = crowd_sigmoid(c->x[n + w]), side = c->x[n + c->annotators + w];
+        double g = (c->skill_hits + c->skill_misses) * skill * (1 - skill);
+        double q = 1 / (c->side_sd * c->side_sd);
+        for (size_t i = c->starts[w]; i < c->starts[w + 1]; i++) {
+            const struct answer *a = &c->answers[i];
+            double weight = answer_weight(c, a);
+            struct chance p = crowd_chance(a, c->x[a->left] - c->x[a->right], skill, side);
+            m->size[a->left] += weight * p.d * p.d / (p.p * p.p);
+            m->size[a->right] += weight * p.d * p.d / (p.p * p.p);
+            g += weight * p.g * p.g / (p.p * p.p);
+            q += weight * p.q * p.q / (p.p * p.p);
+        }
+        m->size[n + w] = g;
+        m->size[n + c->annotators + w] = q;
+    }
+    for (size_t i = 0; i < c->count; i++)
+        m->size[i] = 1 / fmax(m->size[i], 1e-6);
+}
+
 /* direction = (inverse curvature from the steps remembered) * gradient. */
 static void climb_direct(struct climb *m)
 {
     size_t n = m->count, kept = m->used < MEMORY ? m->used : MEMORY;
-    double alpha[MEMORY], scale = 1e-2;
+    double alpha[MEMORY], scale = 0;
 
     memcpy(m->direction, m->gradient, n * sizeof *m->direction);
     for (size_t j = 0; j < kept; j++) {
@@ -224,11 +258,11 @@ static void climb_direct(struct climb *m)
         alpha[k] = m->rho[k] * climb_dot(m->moved + k * n, m->direction, n);
         for (size_t i = 0; i < n; i++)
             m->direction[i] -= alpha[k] * m->turned[k * n + i];
-        if (!j)
-            scale = 1 / (m->rho[k] * climb_dot(m->turned + k * n, m->turned + k * n, n));
+        for (size_t i = 0; i < n && !j; i++)
+            scale += m->rho[k] * m->turned[k * n + i] * m->turned[k * n + i] * m->size[i];
     }
     for (size_t i = 0; i < n; i++)
-        m->direction[i] *= scale;
+        m->direction[i] *= scale > 0 ? m->size[i] / scale : m->size[i];
     for (size_t j = kept; j-- > 0;) {
         size_t k = (m->used - 1 - j) % MEMORY;
         double beta = m->rho[k] * climb_dot(m->turned + k * n, m->direction, n);
@@ -279,13 +313,15 @@ int crowd_run(struct crowd *c, int64_t iterations, double tolerance, hone_json *
     struct climb m = { .count = n };
     int failed = 0;
 
-    if (!(m.gradient = hone_alloc(n + 1, (4 + 2 * MEMORY) * sizeof *m.gradient)))
+    if (!(m.gradient = hone_alloc(n + 1, (5 + 2 * MEMORY) * sizeof *m.gradient)))
         return hone_fail_memory(err, "annotators");
     m.next = m.gradient + n;
     m.direction = m.next + n;
     m.trial = m.direction + n;
-    m.moved = m.trial + n;
+    m.size = m.trial + n;
+    m.moved = m.size + n;
     m.turned = m.moved + MEMORY * n;
+    climb_measure(c, &m);
     c->objective = crowd_objective(c, c->x, m.gradient);
     c->converged = false;
     for (c->iterations = 0; c->iterations < iterations && !c->converged; c->iterations++) {
@@ -321,34 +357,28 @@ struct block {
     size_t count;
 };
 
-static void block_row(const struct crowd *c, struct block *b, double *h, size_t row, size_t w)
+static void block_answer(const struct crowd *c, struct block *b, double *h,
+                         const struct answer *a, size_t w)
 {
-    size_t n = c->pairs->options;
-    struct answer a = crowd_answer(c, row);
-    double skill = crowd_sigmoid(c->x[n + w]), side = c->x[n + c->annotators + w];
-    double d = c->x[a.left] - c->x[a.right];
+    size_t n = c->pairs->options, left = (size_t)a->left, right = (size_t)a->right;
+    double weight = answer_weight(c, a);
+    struct chance p = crowd_chance(a, c->x[left] - c->x[right], crowd_sigmoid(c->x[n + w]),
+                                   c->x[n + c->annotators + w]);
+    double dd = weight * (p.d * p.d / p.p - p.dd) / p.p;
+    double dg = weight * (p.d * p.g / p.p - p.dg) / p.p;
+    double dq = weight * p.d * p.q / (p.p * p.p);
 
-    for (int o = 1; o >= -1; o -= 2) {
-        double weight = a.weight * (o > 0 ? a.outcome : 1 - a.outcome), dd, dg, dq;
-        struct chance p;
-        if (!(weight > 0))
-            continue;
-        p = crowd_chance(o, a.shown, d, skill, side);
-        dd = weight * (p.d * p.d / p.p - p.dd) / p.p;
-        dg = weight * (p.d * p.g / p.p - p.dg) / p.p;
-        dq = weight * p.d * p.q / (p.p * p.p);
-        h[(size_t)a.left * n + (size_t)a.left] += dd;
-        h[(size_t)a.right * n + (size_t)a.right] += dd;
-        h[(size_t)a.left * n + (size_t)a.right] -= dd;
-        h[(size_t)a.right * n + (size_t)a.left] -= dd;
-        b->gg += weight * (p.g * p.g / p.p - p.gg) / p.p;
-        b->gq += weight * (p.g * p.q / p.p - p.gq) / p.p;
-        b->qq += weight * (p.q * p.q / p.p - p.qq) / p.p;
-        b->across[a.left] += dg;
-        b->across[a.right] -= dg;
-        b->across[n + (size_t)a.left] += dq;
-        b->across[n + (size_t)a.right] -= dq;
-    }
+    h[left * n + left] += dd;
+    h[right * n + right] += dd;
+    h[left * n + right] -= dd;
+    h[right * n + left] -= dd;
+    b->gg += weight * (p.g * p.g / p.p - p.gg) / p.p;
+    b->gq += weight * (p.g * p.q / p.p - p.gq) / p.p;
+    b->qq += weight * (p.q * p.q / p.p - p.qq) / p.p;
+    b->across[left] += dg;
+    b->across[right] -= dg;
+    b->across[n + left] += dq;
+    b->across[n + right] -= dq;
 }
 
 static bool block_fill(const struct crowd *c, struct block *b, double *h, size_t w)
@@ -361,7 +391,7 @@ static bool block_fill(const struct crowd *c, struct block *b, double *h, size_t
     b->gq = 0;
     b->qq = 1 / (c->side_sd * c->side_sd);
     for (size_t i = c->starts[w]; i < c->starts[w + 1]; i++)
-        block_row(c, b, h, (size_t)c->by_annotator[i], w);
+        block_answer(c, b, h, &c->answers[i], w);
     b->count = 0;
     for (size_t i = 0; i < n; i++)
         if (b->across[i] != 0 || b->across[n + i] != 0)
