@@ -219,8 +219,8 @@ int hone_posterior_better(double *out, double wins, double losses, double a, dou
                           hone_error *err)
 {
     if (!(wins >= 0 && losses >= 0 && a > 0 && b > 0 && isfinite(wins + losses + a + b)))
-        return hone_fail(err, HONE_EINVAL, "%g wins and %g losses under Beta(%g, %g); counts are at "
-                         "least 0, a and b above", wins, losses, a, b);
+        return hone_fail(err, HONE_EINVAL, "%g wins and %g losses under Beta(%g, %g); counts are "
+                         "at least 0, a and b above", wins, losses, a, b);
     *out = hone_beta_cdf(0.5, losses + b, wins + a); /* of 1 - chance */
     return HONE_OK;
 }

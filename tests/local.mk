@@ -36,6 +36,7 @@ check_PROGRAMS += tests/test_cache
 check_PROGRAMS += tests/test_config
 check_PROGRAMS += tests/test_consensus
 check_PROGRAMS += tests/test_context
+check_PROGRAMS += tests/test_crowd
 check_PROGRAMS += tests/test_data
 check_PROGRAMS += tests/test_data_clean
 check_PROGRAMS += tests/test_data_encode
@@ -94,8 +95,9 @@ tests_test_tokenizer_pattern_SOURCES = tests/test_tokenizer_pattern.c plugins/to
 	plugins/tokenizer/bpe/utf8.c
 tests_test_tokenizer_pattern_LDADD = $(LDADD) $(PCRE2_LIBS) $(UTF8PROC_LIBS)
 tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
-tests_test_pairs_SOURCES = tests/test_pairs.c plugins/quality/bradley_terry/crowd.c \
+tests_test_crowd_SOURCES = tests/test_crowd.c tests/pairs.h plugins/quality/bradley_terry/crowd.c \
 	plugins/quality/bradley_terry/fit.c plugins/quality/pairs.c plugins/quality/pairs_result.c
+tests_test_pairs_SOURCES = tests/test_pairs.c tests/pairs.h plugins/quality/pairs.c plugins/quality/pairs_result.c
 
 # Plugins to load and to refuse, for tests/test_plugin.c; -rpath makes them shared objects. One lacks a library.
 SAMPLE_LDFLAGS = $(AM_LDFLAGS) -rpath /nowhere

@@ -137,7 +137,8 @@ static int statistics_ppi(lua_State *L)
             bind_fail(L, "others_x has %zu rows of %zu; %zu of %zu are needed", rows, width,
                       d.others, d.terms);
         if (lua_getfield(L, 1, "x"), lua_rawlen(L, -1) != d.rows)
-            bind_fail(L, "x has %zu rows and people %zu numbers", (size_t)lua_rawlen(L, -1), d.rows);
+            bind_fail(L, "x has %zu rows and people %zu numbers", (size_t)lua_rawlen(L, -1),
+                      d.rows);
     }
     d.lambda = bind_field_number(L, 1, "lambda", NAN);
     d.confidence = bind_field_number(L, 1, "confidence", 0.95);

@@ -3,7 +3,8 @@
 --   samples:pair { by = hone.select.uncertainty { metric = concise }, limit = 200 }
 --   hone.select.top { from = labels, by = hone.select.uncertainty {}, limit = 50 }
 --   hone.select.assign { labels = labels, capacity = 20 }
---   hone.select.recruit { judgements = answers, attribute = "region", target = { north = 0.5, south = 0.5 } }
+--   hone.select.recruit { judgements = answers, attribute = "region",
+--                         target = { north = 0.5, south = 0.5 } }
 --
 -- A criterion scores candidates, more is better to ask: pairs { left = sample,
 -- right = sample }, or the items of labels. It is { name, scores = function(self,
@@ -14,8 +15,8 @@ local options = require "hone.options"
 local select = {}
 
 local function criterion(name, scores)
-  return setmetatable({ name = name, scores = scores },
-                      { __name = "hone.select", __tostring = function() return "select." .. name end })
+  return setmetatable({ name = name, scores = scores }, {
+    __name = "hone.select", __tostring = function() return "select." .. name end })
 end
 
 -- ---- candidates ----
@@ -25,7 +26,7 @@ local function is_pairs(candidates)
 end
 
 local function is_labels(candidates)
-  return candidates and not is_pairs(candidates) and type(candidates) ~= "string" and candidates.column ~= nil
+  return candidates and not is_pairs(candidates) and candidates.column ~= nil
 end
 
 -- Posteriors of items as rows of numbers. An item without any answer is as unsure
@@ -98,7 +99,8 @@ local scale = { "scale", "number", min = 0, open_min = true,
 --- Where it is least sure which label (or side) is right: entropy, or `by = "margin"`.
 function select.uncertainty(given)
   local o = options.check("uncertainty", { metric, scale,
-    { "by", "choice", default = "entropy", choices = { "entropy", "margin" }, doc = "measure" } }, given)
+    { "by", "choice", default = "entropy", choices = { "entropy", "margin" }, doc = "measure" },
+  }, given)
   local score = o.by == "margin" and core.select_margin or core.select_entropy
   return criterion("uncertainty", function(_, candidates)
     return score(rows_of("uncertainty", candidates, o))
@@ -166,7 +168,8 @@ function select.per_cost(given)
     for i, score in ipairs(scores) do
       local cost = o.cost(is_pairs(candidates) and candidates[i] or candidates:row("items", i), i)
       if not (type(cost) == "number" and cost > 0) then
-        core.fail(("per_cost: the cost of candidate %d is %s; a number above 0"):format(i, tostring(cost)))
+        core.fail(("per_cost: the cost of candidate %d is %s; a number above 0")
+          :format(i, tostring(cost)))
       end
       scores[i] = score / cost
     end
@@ -194,7 +197,7 @@ local top_schema = {
   { "budget", "number", min = 0, doc = "what they may cost together" },
   { "cost", "function", doc = "of a candidate; unset: 1" },
   { "embeddings", "any",
-    doc = "of candidates, rows or a tensor: of those in the upper half, the most different are chosen" },
+    doc = "of candidates, rows or a tensor: of the better half the most different are chosen" },
 }
 
 -- Of the candidates that score best, twice as many as asked for, the most different.
@@ -296,7 +299,8 @@ function core.samples:pair(given) return select.pairs(self, given) end
 
 local assign_schema = {
   { "labels", "any", required = true, doc = "with posteriors of items and skills of annotators" },
-  { "capacity", "any", required = true, doc = "most answers of each: a number, or { name = number }" },
+  { "capacity", "any", required = true,
+    doc = "most answers of each: a number, or { name = number }" },
   { "cost", "any", doc = "of an answer: a number, or { name = number }" },
   { "per_item", "integer", default = 1, min = 1, max = 1000, doc = "most new answers of an item" },
   { "limit", "integer", min = 0, doc = "most of all; unset: items times per_item" },
@@ -326,7 +330,8 @@ function select.assign(given)
   local item, annotator = j:column "item", j:column "annotator"
   for r = 1, #item do done[r] = { item[r], annotator[r] } end
   local what, who, gains = core.select_assign {
-    truth = truth, skill = skill, capacity = capacity, cost = cost, done = #done > 0 and done or nil,
+    truth = truth, skill = skill, capacity = capacity, cost = cost,
+    done = #done > 0 and done or nil,
     per_item = o.per_item, limit = o.limit or #items * o.per_item }
   local out = {}
   for i = 1, #what do

@@ -48,8 +48,10 @@ end
 
 local rate_schema = {
   { "scores", "list", of = "number", required = true, doc = "1 won, 0 lost, 0.5 tied" },
-  { "lengths", "list", of = "number", required = true, doc = "length less that of the other answer" },
-  { "clusters", "list", of = "any", doc = "rows with the same one are not independent: prompts, people" },
+  { "lengths", "list", of = "number", required = true,
+    doc = "length less that of the other answer" },
+  { "clusters", "list", of = "any",
+    doc = "rows with the same one are not independent: prompts, people" },
   confidence,
 }
 
@@ -99,7 +101,8 @@ end
 -- ---- when to stop ----
 
 local sprt_schema = {
-  { "expected", "number", required = true, min = 0, max = 1, doc = "chance of a success if all is well" },
+  { "expected", "number", required = true, min = 0, max = 1,
+    doc = "chance of a success if all is well" },
   { "suspected", "number", required = true, min = 0, max = 1, doc = "chance of one if it is not" },
   { "alpha", "number", default = 0.05, min = 0, max = 1, doc = "chance to suspect in vain" },
   { "beta", "number", default = 0.05, min = 0, max = 1, doc = "chance to trust in vain" },
@@ -121,7 +124,8 @@ end
 function statistics.sprt(given)
   local o = options.check("sprt", sprt_schema, given)
   local hit, miss, upper, lower = core.sprt(o.expected, o.suspected, o.alpha, o.beta)
-  return setmetatable({ hit = hit, miss = miss, upper = upper, lower = lower, sum = 0, n = 0 }, sprt)
+  return setmetatable({ hit = hit, miss = miss, upper = upper, lower = lower, sum = 0, n = 0 },
+                      sprt)
 end
 
 local better_schema = {
@@ -152,16 +156,18 @@ end
 -- ---- leaderboards ----
 
 local function before(a, b)
-  if (a.component or 0) ~= (b.component or 0) then return (a.component or 0) < (b.component or 0) end
+  if a.component ~= b.component then return a.component < b.component end
   if a.strength ~= b.strength then return a.strength > b.strength end
   return a.name < b.name
 end
 
 local function line(row)
-  local between = row.strength_low and (" [%.3f, %.3f]"):format(row.strength_low, row.strength_high) or ""
-  local ranks = row.rank_low and ("%d to %d"):format(row.rank_low, row.rank_high) or ("%d"):format(row.rank)
-  return ("rank %-8s %-20s strength %6.3f%s, %g comparisons"):format(ranks, row.name, row.strength, between,
-                                                                     row.comparisons)
+  local low, high = row.rank_low or row.rank, row.rank_high or row.rank
+  local ranks = low == high and ("%d"):format(low) or ("%d to %d"):format(low, high)
+  local between = row.strength_low
+    and (" [%.3f, %.3f]"):format(row.strength_low, row.strength_high) or ""
+  return ("rank %-8s %-20s strength %6.3f%s, %g comparisons"):format(
+    ranks, row.name, row.strength, between, row.comparisons)
 end
 
 local board = {}

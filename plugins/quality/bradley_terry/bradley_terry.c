@@ -46,7 +46,7 @@ static const hone_option options[] = {
                   "0 where strengths are finite, else 0.5; with annotators 0.1)"),
     HONE_OPT_REALS(T, skill_prior, "skill_prior", "[]", 1e-6, 1e6,
                    "annotators: the Beta distribution of skills, as answers seen and guessed "
-                   "(empty: the one with the largest evidence; of over 1024 options [3.52, 0.48])"),
+                   "(empty: by the largest evidence; of over 1024 options [3.52, 0.48])"),
     HONE_OPT_REAL_FLAGS(T, side_sd, "side_sd", 1.5, 0, 1e3, HONE_OPTION_OPEN_MIN,
                         "annotators: how far sides spread, on the logit scale"),
     HONE_OPT_BOOL(T, items, "items", true,
@@ -61,7 +61,7 @@ static const hone_option options[] = {
                         HONE_OPTION_OPEN_MIN | HONE_OPTION_OPEN_MAX, "of intervals and ranks"),
     HONE_OPT_INT(T, iterations, "iterations", 1000, 1, 1000000, "most steps"),
     HONE_OPT_REAL_FLAGS(T, tolerance, "tolerance", 1e-8, 0, 1, HONE_OPTION_OPEN_MIN,
-                        "stop when a step is shorter, in standard errors (annotators: than its root)"),
+                        "stop when a step is shorter, in standard errors (annotators: the root)"),
     HONE_OPT_END
 };
 #undef T
@@ -362,7 +362,8 @@ static int terry_self_test(hone_context *context, hone_error *err)
 {
     static const int wins[] = { 0, 7, 5, 9, 3, 0, 6, 8, 5, 4, 0, 7, 1, 2, 3, 0 };
     static const double shares[] = { .42031985, .26698714, .23916002, .07353298 };
-    struct bradley_terry o = { .context = context, .iterations = 100, .tolerance = 1e-8, .pool = 1, .items = true,
+    struct bradley_terry o = { .context = context, .iterations = 100, .tolerance = 1e-8, .pool = 1,
+                               .items = true,
                                .prior = HONE_UNSET_REAL, .confidence = 0.95 };
     hone_judgements *j = NULL;
     hone_consensus *c = NULL;

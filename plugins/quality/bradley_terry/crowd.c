@@ -162,7 +162,7 @@ static double sweep_annotator(const struct sweep *s, size_t w, double *strengths
         g += each * (a - b);
         q += each * at->side;
     }
-    s->gradient[n + w] = v * g + times * (c->skill_hits - (c->skill_hits + c->skill_misses) * skill);
+    s->gradient[n + w] = v * g + times * (c->skill_hits * (1 - skill) - c->skill_misses * skill);
     s->gradient[n + c->annotators + w] = slope * q - times * side / (c->side_sd * c->side_sd);
     return sum;
 }
@@ -400,7 +400,8 @@ static bool block_fill(const struct crowd *c, struct block *b, double *h, size_t
     if (!(b->gg > 0 && det > 0))
         return false;
     *b = (struct block){ .gg = b->qq / det, .gq = -b->gq / det, .qq = b->gg / det,
-                         .log_det = log(det), .across = b->across, .touched = b->touched, .count = b->count };
+                         .log_det = log(det), .across = b->across, .touched = b->touched,
+                         .count = b->count };
     return true;
 }
 
