@@ -199,6 +199,25 @@ test("a_run_that_was_killed_goes_on_from_its_last_checkpoint", function()
   equal((s.hone "run script.lua --resume kill=1"), whole)
 end)
 
+test("a_script_that_broke_off_between_two_runs_goes_on_with_the_second", function()
+  os.execute "rm -rf runs"
+  s.write("two.lua", script .. [[
+
+    if io.open "stop" then os.exit(9) end
+    local second = hone.sft { model = run.model, data = parts, steps = 3, name = "second" }
+    print("second", second.model:hash())]])
+  local whole = s.hone "run two.lua"
+  os.execute "rm -rf runs"
+  s.write("stop", "1000000")
+  local _, _, status = s.hone "run two.lua"
+  equal(status, 9)
+  os.remove "stop"
+  equal((s.hone "run two.lua --resume"), whole)
+  _, _, status = s.hone "run two.lua --resume"
+  equal(status, 1)                                   -- it came to its end
+  os.execute "rm -rf runs"
+end)
+
 test("resume_without_an_unfinished_run_or_with_other_options_is_refused", function()
   local _, said, status = s.hone "run script.lua --resume kill=1"
   equal(status, 1)

@@ -1,7 +1,7 @@
 -- invocation: how the script was called: its path, its words, whether to resume.
 --
 -- `hone run` fills it in; in a plain lua5.4 it is what the interpreter's `arg` says.
-local invocation = { script = "script", words = {}, resume = false, runs = 0 }
+local invocation = { script = "script", words = {}, resume = false, runs = 0, opened = {} }
 
 local given = rawget(_G, "arg")
 if type(given) == "table" and type(given[0]) == "string" then

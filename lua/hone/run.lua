@@ -6,8 +6,9 @@
 --                       samples-*.json  answers before and after
 --                       report.html     see report.lua
 --
--- `hone run --resume` goes on with the newest session of this script and these
--- arguments that has an unfinished run; a session is one call of the program.
+-- A session is one call of the program. `hone run --resume` goes on with the
+-- newest session of this script and these arguments that did not come to the
+-- script's end: its finished runs return what they had, the others go on.
 local core = require "hone.core"
 local files = require "hone.files"
 local invocation = require "hone.invocation"
@@ -39,7 +40,7 @@ local function session()
   if invocation.resume then
     for _, name in ipairs(files.list(root())) do
       local r = record_of(name)
-      if r and r.status ~= "finished" and r.script == core.system.absolute(invocation.script) and
+      if r and not r.complete and r.script == core.system.absolute(invocation.script) and
          same(r.arguments, invocation.words) and (not newest or r.session > newest) then
         newest = r.session
       end
@@ -146,8 +147,16 @@ function runs.open(o)
   }
   if self.resumed then check_same(self, o) end
   core.system.make_folder(self.folder)
+  invocation.opened[#invocation.opened + 1] = self
   self:note { status = "running", options = o.options, threads = core.threads() }
   return self
+end
+
+--- The script came to its end: nothing is left to resume. It may have removed runs.
+function runs.complete()
+  for _, run in ipairs(invocation.opened) do
+    if files.exists(run:path "run.json") then run:note { complete = true } end
+  end
 end
 
 return runs

@@ -1,6 +1,7 @@
 -- hone run SCRIPT [name=value ...]
 local core = require "hone.core"
 local invocation = require "hone.invocation"
+local runs = require "hone.run"
 
 return {
   summary = "Run an experiment. Arguments name=value are the script's (hone.args).",
@@ -12,6 +13,7 @@ return {
     invocation.script, invocation.words, invocation.resume = o.script, o.rest, o.resume or false
     arg = { [0] = o.script, table.unpack(o.rest) }
     chunk(table.unpack(o.rest))
+    runs.complete()
     return 0
   end,
 }
