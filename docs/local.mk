@@ -4,5 +4,6 @@ dist_doc_DATA += docs/architecture.md
 dist_doc_DATA += docs/bias.md
 dist_doc_DATA += docs/lua.md
 dist_doc_DATA += docs/parity.md
+dist_doc_DATA += docs/performance.md
 dist_doc_DATA += docs/plugins.md
 dist_doc_DATA += docs/quality.md
