@@ -12,17 +12,9 @@ const char *const crowd_methods[CROWD_METHODS] = {
 };
 static hone_error err;
 
-static json_t *json_of(const char *text)
-{
-    hone_json *json = NULL;
-
-    ck_ok(hone_json_parse(&json, text, strlen(text), "test", &err));
-    return json;
-}
-
 hone_instance *crowd_quality(hone_context *context, const char *name, const char *options)
 {
-    json_t *json = json_of(options);
+    json_t *json = support_json(options);
     hone_instance *quality = NULL;
 
     ck_ok(hone_instance_new(&quality, context, "quality", name, json, &err));

@@ -164,6 +164,19 @@ void support_golden(const char *name, const char *message)
     hone_free(expected);
 }
 
+hone_json *support_json(const char *text)
+{
+    char *quoted = hone_strdup(text);
+    hone_json *json = NULL;
+    hone_error err = {0};
+
+    for (char *p = quoted; (p = strchr(p, '\'')); p++)
+        *p = '"';
+    ck_ok(hone_json_parse(&json, quoted, strlen(quoted), "test", &err));
+    hone_free(quoted);
+    return json;
+}
+
 int support_run(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);

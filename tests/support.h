@@ -40,6 +40,8 @@ char *support_read(const char *path, size_t *n); /* free with hone_free */
 /* Compare with tests/golden/<name>.txt; the source, data and temporary folders
  * in the message are written as SOURCE, DATA and TMP. */
 void support_golden(const char *name, const char *message);
+/* JSON of a text, in which single quotes stand for double ones; hone_json_free. */
+hone_json *support_json(const char *text);
 /* Run a suite; the exit status for main. */
 int support_run(Suite *suite);
 

@@ -21,17 +21,9 @@ static void teardown(void)
 
 /* ---- help ---- */
 
-static json_t *json_of(const char *text)
-{
-    hone_json *json = NULL;
-
-    ck_ok(hone_json_parse(&json, text, strlen(text), "test", &err));
-    return json;
-}
-
 static hone_instance *agreement_of(const char *options)
 {
-    json_t *json = json_of(options);
+    json_t *json = support_json(options);
     hone_instance *quality = NULL;
 
     ck_ok(hone_instance_new(&quality, context, "quality", "agreement", json, &err));
@@ -596,7 +588,7 @@ END_TEST
 START_TEST(an_unknown_method_is_refused)
 {
     hone_instance *quality = NULL;
-    json_t *options = json_of("{\"methods\": [\"percent\", \"kohen\"]}");
+    json_t *options = support_json("{\"methods\": [\"percent\", \"kohen\"]}");
 
     ck_fails(HONE_EINVAL, hone_instance_new(&quality, context, "quality", "agreement", options,
                                             &err));

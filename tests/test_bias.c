@@ -22,22 +22,9 @@ static void teardown(void)
 
 /* ---- help ---- */
 
-/* JSON, with single quotes for double ones. */
-static json_t *json_of(const char *text)
-{
-    char *quoted = hone_strdup(text);
-    hone_json *json = NULL;
-
-    for (char *p = quoted; (p = strchr(p, '\'')); p++)
-        *p = '"';
-    ck_ok(hone_json_parse(&json, quoted, strlen(quoted), "test", &err));
-    hone_free(quoted);
-    return json;
-}
-
 static hone_instance *bias_of(const char *name, const char *options)
 {
-    json_t *json = json_of(options);
+    json_t *json = support_json(options);
     hone_instance *bias = NULL;
 
     ck_ok(hone_instance_new(&bias, context, "bias", name, json, &err));
@@ -94,7 +81,7 @@ static hone_judgements *table(hone_level level)
 
 static void describe(hone_judgements *j, bool annotator, const char *name, const char *attributes)
 {
-    json_t *json = json_of(attributes);
+    json_t *json = support_json(attributes);
     ck_ok(annotator ? hone_judgements_describe_annotator(j, name, json, &err)
                     : hone_judgements_describe_item(j, name, json, &err));
     json_decref(json);

@@ -21,22 +21,9 @@ static void teardown(void)
 
 /* ---- help ---- */
 
-/* JSON, with single quotes for double ones. */
-static json_t *json_of(const char *text)
-{
-    char *quoted = hone_strdup(text);
-    hone_json *json = NULL;
-
-    for (char *p = quoted; (p = strchr(p, '\'')); p++)
-        *p = '"';
-    ck_ok(hone_json_parse(&json, quoted, strlen(quoted), "test", &err));
-    hone_free(quoted);
-    return json;
-}
-
 static hone_instance *bias_of(const char *options)
 {
-    json_t *json = json_of(options);
+    json_t *json = support_json(options);
     hone_instance *bias = NULL;
 
     ck_ok(hone_instance_new(&bias, context, "bias", "length", json, &err));
@@ -127,7 +114,7 @@ START_TEST(items_are_counted_by_what_most_votes_say)
     ck_assert(json_is_null(json_object_get(found, "mde")));
     ck_assert_uint_eq(json_array_size(json_object_get(found, "flagged")), 0);
     ck_assert_uint_eq(json_array_size(items), 4);
-    json_t *third = json_of("{'item': 'i2', 'preferred': '2', 'longer': '2', 'difference': 3}");
+    json_t *third = support_json("{'item': 'i2', 'preferred': '2', 'longer': '2', 'difference': 3}");
     ck_assert(json_equal(json_array_get(items, 2), third));
     /* Annotator C: 2 of i0 and i1 against length, i2 with it, i6 against it. */
     json_t *c = json_array_get(json_object_get(found, "annotators"), 2);
@@ -359,7 +346,7 @@ START_TEST(options_that_do_not_fit_are_refused)
         { "{'labels': ['a', 'b', 'c']}", "bias-length-labels" },
         { "{'labels': ['a', 'a']}", "bias-length-labels-equal" },
     };
-    json_t *options = json_of(cases[_i].options);
+    json_t *options = support_json(cases[_i].options);
     hone_instance *bias = NULL;
 
     ck_fails(HONE_EINVAL, hone_instance_new(&bias, context, "bias", "length", options, &err));

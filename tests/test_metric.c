@@ -21,22 +21,9 @@ static void teardown(void)
 
 /* ---- help ---- */
 
-/* JSON, with single quotes for double ones. */
-static json_t *json_of(const char *text)
-{
-    char *quoted = hone_strdup(text);
-    hone_json *json = NULL;
-
-    for (char *p = quoted; (p = strchr(p, '\'')); p++)
-        *p = '"';
-    ck_ok(hone_json_parse(&json, quoted, strlen(quoted), "test", &err));
-    hone_free(quoted);
-    return json;
-}
-
 static hone_instance *metric_of(const char *name, const char *options)
 {
-    json_t *json = json_of(options);
+    json_t *json = support_json(options);
     hone_instance *metric = NULL;
 
     ck_ok(hone_instance_new(&metric, context, "metric", name, json, &err));
@@ -46,7 +33,7 @@ static hone_instance *metric_of(const char *name, const char *options)
 
 static void metric_fails(const char *name, const char *options, const char *golden)
 {
-    json_t *json = json_of(options);
+    json_t *json = support_json(options);
     hone_instance *metric = NULL;
 
     ck_fails(HONE_EINVAL, hone_instance_new(&metric, context, "metric", name, json, &err));
@@ -57,7 +44,7 @@ static void metric_fails(const char *name, const char *options, const char *gold
 /* One response (NULL: none), with a row (NULL: none), scored. */
 static hone_scores *scores_of(hone_instance *metric, const char *response, const char *row)
 {
-    json_t *json = row ? json_of(row) : NULL;
+    json_t *json = row ? support_json(row) : NULL;
     hone_samples *samples = NULL;
     hone_scores *scores = NULL;
 
@@ -180,7 +167,7 @@ START_TEST(the_summary_counts_what_has_no_number)
 
     ck_ok(run(script_all, &s));
     ck_ok(hone_scores_summary(s, &summary, &err));
-    json_t *expected = json_of(
+    json_t *expected = support_json(
         "{'count': 6, 'na': 1, 'failed': 3, 'numbers': 2, 'mean': 3.0, 'sd': 1.4142135623730951,"
         " 'min': 2.0, 'max': 4.0, 'heads': {'tone': {'numbers': 1, 'mean': 3.0, 'sd': null,"
         " 'min': 3.0, 'max': 3.0}}, 'logged': {'share': 0.75}, 'failures': ["
@@ -356,7 +343,7 @@ END_TEST
 START_TEST(lexicon_refuses_lists_without_words)
 {
     hone_instance *metric = NULL;
-    json_t *missing = json_of("{'words': ['@/nonexistent/list.txt']}");
+    json_t *missing = support_json("{'words': ['@/nonexistent/list.txt']}");
 
     metric_fails("lexicon", "{}", "metric-lexicon-none");
     metric_fails("lexicon", "{'words': []}", "metric-lexicon-empty");

@@ -131,22 +131,9 @@ static void teardown(void)
     hone_context_free(context);
 }
 
-/* JSON, with single quotes for double ones. */
-static json_t *json_of(const char *text)
-{
-    char *quoted = hone_strdup(text);
-    hone_json *json = NULL;
-
-    for (char *p = quoted; (p = strchr(p, '\'')); p++)
-        *p = '"';
-    ck_ok(hone_json_parse(&json, quoted, strlen(quoted), "test", &err));
-    hone_free(quoted);
-    return json;
-}
-
 static hone_instance *instance_of(const char *kind, const char *name, const char *options)
 {
-    json_t *json = json_of(options);
+    json_t *json = support_json(options);
     hone_instance *instance = NULL;
 
     ck_ok(hone_instance_new(&instance, context, kind, name, json, &err));
@@ -549,7 +536,7 @@ START_TEST(options_that_do_not_fit_are_refused)
         { "sgd", "{'nesterov': true}", "optimizer-nesterov" },
         { "sgd", "{'momentum': 1}", "optimizer-momentum" },
     };
-    json_t *options = json_of(cases[_i].options);
+    json_t *options = support_json(cases[_i].options);
     hone_instance *plugin = NULL;
 
     ck_fails(HONE_EINVAL, hone_instance_new(&plugin, context, "optimizer", cases[_i].name,
