@@ -10,7 +10,8 @@ typedef struct hone_machine {
     const char *blas_core;    /* the processor that OpenBLAS chose its kernels for */
     bool blas_narrow;         /* these use narrower vectors than the processor has */
     double fma;               /* f32 multiply-add peak, FLOP/s (a multiply-add is two) */
-    double bf16;              /* the same of bf16 dot products into f32; 0: none on this processor */
+    double bf16;              /* the same of AVX-512 bf16 dot products into f32; matrix tiles (AMX)
+                                 are not counted; 0: none on this processor */
     double product;           /* f32 matrix product of OpenBLAS as the core calls it, FLOP/s */
     double read;              /* bytes/s read from memory, by a sum over 512 MB */
 } hone_machine;
