@@ -18,7 +18,7 @@ double hone_normal_quantile(double p)
     if (isnan(p) || p < 0 || p > 1)
         return NAN;
     if (p == 0 || p == 1)
-        return p ? INFINITY : -INFINITY;
+        return p != 0 ? INFINITY : -INFINITY;
     if (p > 0.5)
         return -hone_normal_quantile(1 - p);
     x = sqrt(-2 * log(2 * p));

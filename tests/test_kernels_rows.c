@@ -34,7 +34,7 @@ START_TEST(products_agree_in_every_shape)
             for (int64_t k = 0; k < COUNT(extents); k++)
                 for (int t = 0; t < 4; t++)
                     try_gemm(t & 1, t & 2, extents[m], extents[n], extents[k],
-                             t == 3 ? -0.5 : 1, (m + n + k) % 3 * 0.5);
+                             t == 3 ? -0.5 : 1, (double)((m + n + k) % 3) * 0.5);
 }
 END_TEST
 
@@ -44,7 +44,7 @@ START_TEST(long_products_agree)
         return;
     for (int64_t m = 1; m < 40; m = 2 * m + 1)
         for (int t = 0; t < 4; t++)
-            try_gemm(t & 1, t & 2, m, 70, 3000, 1, m % 2);
+            try_gemm(t & 1, t & 2, m, 70, 3000, 1, (double)(m % 2));
 }
 END_TEST
 

@@ -120,7 +120,7 @@ static double assignment_se(struct assignment_view *v)
     for (int32_t p = 0; p < ASSIGNMENT_PARTS; p++) {
         values[n] = assignment_v(v, p, NULL);
         mean += isnan(values[n]) ? 0 : values[n];
-        n += !isnan(values[n]);
+        n += isnan(values[n]) ? 0 : 1;
     }
     for (size_t i = 0; i < n; i++)
         squares += (values[i] - mean / (double)n) * (values[i] - mean / (double)n);

@@ -144,7 +144,7 @@ static void weat_resample(struct bias_estimate *e, const struct weat *o, struct 
                                               : v->first + hone_random_below(&random, v->n -
                                                                                       v->first)];
         effects[kept] = weat_effect(v->scratch, v->first, v->n);
-        kept += !isnan(effects[kept]);
+        kept += isnan(effects[kept]) ? 0 : 1;
     }
     e->low = e->high = e->mde = e->se = NAN;
     if (kept < 2)

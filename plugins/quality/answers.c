@@ -75,7 +75,7 @@ static bool answers_are_stamped(const struct answers *a)
     size_t known = 0;
 
     for (size_t i = 0; a->time && i < a->count; i++) {
-        known += !isnan(a->time[i]);
+        known += isnan(a->time[i]) ? 0 : 1;
         if (a->time[i] < STAMP)
             return false;
     }

@@ -81,7 +81,7 @@ static void times_read(struct times *t, const struct answers *a)
                 t->log[a->by_annotator[i]] = log(gap);
         }
     for (size_t i = 0; i < a->count; i++)
-        t->timed += !isnan(t->log[i]);
+        t->timed += isnan(t->log[i]) ? 0 : 1;
 }
 
 /* The numbers of x[index[from .. to)] that are known; index NULL: from .. to. */

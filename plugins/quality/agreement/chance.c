@@ -42,7 +42,7 @@ void agreement_weigh(double *to, const double *from, int64_t weights, size_t q)
     for (size_t k = 0; k < q; k++) {
         to[k] = 0;
         for (size_t l = 0; l < q; l++)
-            to[k] += from[l] ? agreement_weight(weights, k, l, q) * from[l] : 0;
+            to[k] += from[l] != 0 ? agreement_weight(weights, k, l, q) * from[l] : 0;
     }
 }
 

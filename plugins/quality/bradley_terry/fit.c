@@ -78,7 +78,8 @@ static struct slope slope_plain(const struct pairs_cell *c, bool half, double d)
     double chance = fit_sigmoid(d), n = won + lost;
 
     return (struct slope){
-        .value = (won ? won * fit_log_sigmoid(d) : 0) + (lost ? lost * fit_log_sigmoid(-d) : 0),
+        .value = (won != 0 ? won * fit_log_sigmoid(d) : 0) +
+                 (lost != 0 ? lost * fit_log_sigmoid(-d) : 0),
         .d = won - n * chance, .dd = n * chance * (1 - chance),
     };
 }
