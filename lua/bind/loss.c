@@ -82,25 +82,30 @@ static int loss_cross_entropy(lua_State *L)
     return 2;
 }
 
-/* model:logp(batch [, { temperature = 1, entropy = false }]): log p of each
- * target in nats, [outputs]; with entropy also that of each distribution. */
+/* model:logp(batch [, { temperature = 1, entropy = false, hidden = }]): log p of
+ * each target in nats, [outputs]; with entropy also that of each distribution.
+ * hidden: that of the batch, where the caller has it. */
 static int loss_logp(lua_State *L)
 {
     hone_model *model = bind_check(L, 1, &bind_model_class);
     hone_batch *batch = bind_check(L, 2, &bind_batch_class);
     hone_head head = loss_head(L, model, 3);
     bool with_entropy = lua_istable(L, 3) && bind_field_bool(L, 3, "entropy", false);
-    hone_tensor *logp, *entropy = NULL;
+    hone_tensor *hidden = NULL, *logp, *entropy = NULL;
     hone_graph *g;
     size_t mark;
 
-    loss_need_targets(L, batch, NULL);
+    if (lua_istable(L, 3) && lua_getfield(L, 3, "hidden") != LUA_TNIL)
+        hidden = bind_tensor_check(L, lua_gettop(L));
+    loss_need_targets(L, batch, hidden);
     bind_step_keep(L, 1);
     bind_step_keep(L, 2);
     g = bind_graph(L);
     mark = hone_graph_mark(g);
-    logp = hone_head_logp(g, hone_model_hidden(model, g, batch, NULL), &head,
-                          hone_batch_targets(batch), with_entropy ? &entropy : NULL);
+    if (!hidden)
+        hidden = hone_model_hidden(model, g, batch, NULL);
+    logp = hone_head_logp(g, hidden, &head, hone_batch_targets(batch),
+                          with_entropy ? &entropy : NULL);
     if (!logp || (with_entropy && !entropy))
         bind_graph_raise(L, g);
     bind_tensor_push(L, logp, bind_get(L)->stepping);

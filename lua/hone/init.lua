@@ -12,9 +12,11 @@ local hone = { version = core.version, null = core.null, json = core.json }
 
 -- Names of modules, and what of them the name stands for.
 local modules = {
+  algorithm  = { "hone.algorithm" },
   args       = { "hone.args", "parse" },
   batch      = { "hone.batch" },
   data       = { "hone.data" },
+  grpo       = { "hone.algorithms.grpo" },
   judgements = { "hone.judgements" },
   likelihood = { "hone.likelihood" },
   model      = { "hone.model" },

@@ -29,7 +29,7 @@ end
 
 local generate_schema = {
   { "prompt", "any", doc = "a text, a list of ids" },
-  { "prompts", "any", doc = "a list of texts or of lists of ids, or data" },
+  { "prompts", "any", doc = "a list of texts, of lists of ids, of { ids = , row = }, or data" },
   { "samples", "integer", default = 1, min = 1, max = 1 << 20, doc = "of each prompt" },
   { "max_tokens", "integer", default = 128, min = 1, max = 1 << 30, doc = "of a response" },
   { "temperature", "number", default = 0, min = 0, doc = "0: the likeliest token" },
@@ -49,6 +49,7 @@ local generate_schema = {
 
 -- { ids = , row = } of one prompt: a text gets what the model expects before it.
 local function prompt_of(self, value)
+  if type(value) == "table" and value.ids then return value end
   if type(value) ~= "string" then return { ids = value } end
   local tokenizer = self.tokenizer
   if not tokenizer then core.fail("generate: the model has no tokenizer: give lists of ids") end

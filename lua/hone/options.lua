@@ -5,8 +5,9 @@
 --   local o = options.check("sft", schema, given)
 --
 -- Types: boolean, integer, number, string, path, choice (choices = { ... }),
--- table (options = { ... }), list (of = type), function, any; objects: model,
--- data, plugin (kind = "optimizer"). open_min, open_max: the end is left out.
+-- table (options = { ... }), list (of = type), range ({ low, high }), function, any;
+-- objects: model, data, plugin (kind = "optimizer"), reward (what scores samples).
+-- open_min, open_max: the end is left out.
 local core = require "hone.core"
 local text = require "hone.text"
 
@@ -94,6 +95,18 @@ function check.list(where, v, spec)
     out[i] = check[spec.of](("%s: item %d"):format(where, i), item, spec)
   end
   return out
+end
+
+function check.range(where, v, spec)
+  expect(where, v, type(v) == "table" and #v == 2, "{ low, high }")
+  return { check.number(where .. ": low", v[1], spec), check.number(where .. ": high", v[2], spec) }
+end
+
+--- Anything that scores samples: see hone.reward.
+function check.reward(where, v)
+  local ok, reward = pcall(require("hone.reward").of, v)
+  if not ok then fail(where, "%s", require("hone.object").plain(reward)) end
+  return reward
 end
 
 function check.model(where, v) return expect(where, v, is_object(v, "hone.model"), "a model") end

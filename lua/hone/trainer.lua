@@ -4,6 +4,9 @@
 -- A run given to it has: model, optimizer, batches, options; and methods
 --   advance()    one step; raises when it cannot
 --   watched()    the loss to be watched; nil where there is nothing to watch
+-- run.watching = { name, sign } names what is watched, where it is no loss: sign -1
+-- of what is better when it is more. run.dirty: the step under way has changed
+-- weights, so that they belong to no step.
 local checkpoint = require "hone.checkpoint"
 local core = require "hone.core"
 local hone = require "hone"
@@ -39,10 +42,14 @@ local shared = {
   { "name", "string", doc = "of the run's folder; unset: script and time" },
 }
 
---- A trainer's own options, then the shared ones.
-function trainer.schema(own)
-  local list = { table.unpack(own) }
-  return table.move(shared, 1, #shared, #list + 1, list)
+--- A trainer's own options, then the shared ones: all, or those named.
+function trainer.schema(own, names)
+  local list, wanted = { table.unpack(own) }, {}
+  for _, name in ipairs(names or {}) do wanted[name] = true end
+  for _, spec in ipairs(shared) do
+    if not names or wanted[spec[1]] then list[#list + 1] = spec end
+  end
+  return list
 end
 
 --- The options in force.
@@ -51,18 +58,19 @@ function trainer.options(name, schema, given)
   o.strategy = o.strategy or hone.strategy.full {}
   o.optimizer = o.optimizer or hone.optimizer.adamw {}
   o.schedule = o.schedule or hone.schedule.constant {}
-  o.eval.metrics = o.eval.metrics or { hone.metric.length {} }
+  if o.eval then o.eval.metrics = o.eval.metrics or { hone.metric.length {} } end
   return o
 end
 
 -- Evaluate, keep the best weights, count evaluations without a gain.
 local function watch(run)
   local state, patience = run.state, run.options.eval.patience
+  local what = run.watching or { name = "validation loss", sign = 1 }
   local loss = run:watched()
   if not loss then return end
-  if loss ~= loss then core.fail(("step %d: the validation loss is nan"):format(state.step)) end
-  run:log { step = state.step, validation_loss = loss }
-  run.bar:line(("step %d: validation loss %.4f"):format(state.step, loss))
+  if loss ~= loss then core.fail(("step %d: the %s is nan"):format(state.step, what.name)) end
+  run:log { step = state.step, [(what.name:gsub(" ", "_"))] = what.sign * loss }
+  run.bar:line(("step %d: %s %.4f"):format(state.step, what.name, what.sign * loss))
   if not state.best or loss < state.best.loss then
     state.best, state.waited = { step = state.step, loss = loss }, 0
     checkpoint.save_best(run, run.model)
@@ -109,7 +117,7 @@ local function broken(run, problem)
     report.write(run)
     error(problem, 0)
   end
-  save(run)
+  if not run.dirty then save(run) end
   run:close("interrupted")
   report.write(run)
   invocation.interrupted = true

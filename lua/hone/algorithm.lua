@@ -1,0 +1,419 @@
+-- algorithm: what algorithms that learn from a policy's own answers share.
+--
+--   return hone.algorithm("grpo", { own options }, function(o, run)
+--     for step, prompts in run:batches(o.prompts) do ... end
+--   end)
+--
+-- makes a function of one table of options that trains and returns a run. o has the
+-- options in force, o.policy as a policy (hone.policy), o.reward as a function of a
+-- roll. What the function does before the first batch is set-up: heads may be added
+-- there. Its loop runs in a coroutine, a step at a time, so that evaluation,
+-- checkpoints, Ctrl-C and resume are those of every trainer (hone.trainer).
+--
+--   run:batches(data)              step, prompts { ids, row } of that step
+--   run:seed(name)                 a seed of its own for what has this name
+--   run:accumulate(loss, stats)    gradient of the mean over all tokens, see below
+--   run:update()                   one step of the optimizer
+--   run:log(step, values)          a line of metrics: tensors by their means
+--   run.reference                  a policy that stays as it was
+--   run.state                      what must survive: numbers, texts, tables of these
+local answers = require "hone.answers"
+local core = require "hone.core"
+local files = require "hone.files"
+local memory = require "hone.memory"
+local object = require "hone.object"
+local policy = require "hone.policy"
+local rewards = require "hone.reward"
+local runs = require "hone.run"
+local text = require "hone.text"
+local trainer = require "hone.trainer"
+local T = core.tensor
+
+local shared = {
+  { "batch", "table", options = {
+    { "prompts", "integer", default = 8, min = 1, doc = "of a step" },
+    { "tokens", "integer", default = 4096, min = 2, doc = "at most, of a forward pass" } } },
+  { "sampling", "table", options = policy.sampling },
+  { "template", "choice", default = "plain", choices = { "plain", "chatml" }, doc = "of messages" },
+  { "too_long", "choice", default = "drop", choices = { "drop", "error" },
+    doc = "what to do with a prompt that leaves no room for an answer" },
+  { "max_norm", "number", default = 1, min = 0, doc = "of the gradient; 0: any" },
+  { "eval", "table", options = {
+    { "every", "integer", min = 1, doc = "steps; unset: at the end" },
+    { "data", "data", doc = "prompts whose mean reward is watched; the best weights are kept" },
+    { "prompts", "integer", default = 64, min = 1, doc = "of data, at most" },
+    { "patience", "integer", default = 0, min = 0, doc = "evaluations without a gain; 0: any" },
+    { "samples", "integer", default = 4, min = 0, doc = "answers before and after, to be shown" },
+    { "max_tokens", "integer", min = 1, doc = "of these; unset: as sampling" },
+    { "metrics", "list", of = "plugin", kind = "metric", doc = "that score them; unset: length" },
+  } },
+  { "selftest", "boolean", default = true, doc = "check at the start what must hold there" },
+}
+local common = { "strategy", "optimizer", "schedule", "steps", "checkpoint", "recompute", "seed",
+                 "name" }
+
+local methods = setmetatable({}, { __index = runs.methods })
+
+-- ---- prompts ----
+
+-- The rows of data that can be answered: { ids, row, index } each.
+local function encode(run, data)
+  local o, list, long = run.options, {}, 0
+  local limit = o.model.max_positions
+  local room = limit and limit - math.min(o.sampling.max_tokens, limit // 2)
+  for i = 1, #data do
+    local ids = data:prompt(i, o.model, { template = o.template })
+    if #ids == 0 then core.fail(data:where(i) .. ": the prompt is empty") end
+    if not room or #ids <= room then
+      list[#list + 1] = { ids = ids, row = data[i], index = i }
+    elseif o.too_long == "error" then
+      core.fail(("%s: a prompt of %s; %d allowed beside the answer"):format(data:where(i),
+        text.count(#ids, "token"), room))
+    else
+      long = long + 1
+    end
+  end
+  if #list == 0 then core.fail "no prompt leaves room for an answer" end
+  if long > 0 then
+    core.log("warn", ("%s left out: too long for a window of %d tokens"):format(
+      text.count(long, "prompt"), limit))
+  end
+  return list, long
+end
+
+-- Of a step: prompts follow one another, shuffled anew in every epoch.
+local function prompts_of(run, list, step)
+  local out, n = {}, run.options.batch.prompts
+  for i = (step - 1) * n, step * n - 1 do
+    local epoch = i // #list
+    if run.epoch ~= epoch then
+      run.epoch = epoch
+      run.order = core.random(run:seed "order", "epoch/" .. epoch):shuffle(#list)
+    end
+    out[#out + 1] = list[run.order[i % #list + 1]]
+  end
+  return out
+end
+
+-- The loop of an algorithm: step, prompts. What is between two of its turns is a step.
+local function loop(self, data)
+  data = type(data) == "table" and data.train or data
+  local list, long = encode(self, data)
+  self.record.data = { train = { name = data.name, hash = data.hash, prompts = #list, long = long } }
+  self.batches.steps = self.options.steps or math.ceil(#list / self.options.batch.prompts)
+  return function()
+    coroutine.yield()
+    local step = self.state.step + 1
+    if step > self.batches.steps then return nil end
+    return step, prompts_of(self, list, step)
+  end
+end
+
+-- ---- learning ----
+
+local function add(self, key, sum, count)
+  local s = self.stats[key] or { sum = 0, count = 0 }
+  s.sum, s.count = s.sum + sum, s.count + count
+  self.stats[key] = s
+end
+
+--- Add the gradient of the mean of loss over all that this update learns from.
+--- loss: a value a token, or a sample, of the part of `self.roll` at hand. reduction:
+--- see Part:weights. stats: { name = tensor }, logged as means over tokens.
+function methods:accumulate(loss, stats, reduction, constant)
+  local part = self.roll.part
+  local scalar = (loss * part:weights(loss, reduction, constant)):sum()
+  local value = scalar:item()
+  if value ~= value or math.abs(value) == math.huge then
+    local rows = {}
+    for k, i in ipairs(part.samples) do
+      if k <= 5 then rows[k] = ("%q"):format(self.roll.samples[i].prompt or i) end
+    end
+    core.fail(("step %d: the loss is %s; samples of %s"):format(self.state.step + 1,
+      value ~= value and "nan" or "infinite", table.concat(rows, ", ")))
+  end
+  add(self, "loss", value, 0)
+  for key, x in pairs(stats or {}) do
+    add(self, key, x:detach():sum():item(), #x.shape == 0 and 1 or x.shape[1])
+  end
+  self.gathered = self.gathered + part.tokens
+  scalar:backward()
+end
+
+--- A step of the optimizer with what was accumulated; false where there was nothing.
+function methods:update()
+  if self.gathered == 0 then
+    add(self, "updates_skipped", 1, 0)
+    return false
+  end
+  self.dirty = true
+  local step, o = self.state.step + 1, self.options
+  self.rate = o.schedule(step, self.batches.steps)
+  for _, optimizer in ipairs(self.optimizers) do
+    local norm, problem = optimizer:step { clip = o.max_norm, rate = self.rate }
+    if not norm then core.fail(("step %d: %s"):format(step, problem)) end
+    if optimizer == self.optimizer then add(self, "norm", norm, 1) end
+  end
+  self.state.tokens = (self.state.tokens or 0) + self.gathered
+  self.gathered = 0
+  add(self, "updates", 1, 0)
+  return true
+end
+
+-- ---- what is logged ----
+
+-- Mean and standard deviation of what is a number.
+local function moments(values)
+  local n, sum, squares = 0, 0, 0
+  for _, x in ipairs(values) do
+    if x == x then n, sum = n + 1, sum + x end
+  end
+  for _, x in ipairs(values) do
+    if x == x then squares = squares + (x - sum / n) ^ 2 end
+  end
+  return n > 0 and sum / n or nil, n > 1 and math.sqrt(squares / (n - 1)) or nil, n
+end
+
+local function flatten(line, key, value)
+  if type(value) == "number" then
+    line[key] = value == value and value or core.null
+  elseif object(value) == "hone.tensor" then
+    local mean, sd = moments(value:values())
+    line[key] = mean or core.null
+    if key == "reward" then line.reward_sd = sd end
+  end
+end
+
+--- A line of metrics of the step under way: these values, means of what was
+--- accumulated, and where the time went.
+function methods:log(step, values)
+  if type(step) == "table" then return runs.methods.log(self, step) end
+  local line = { step = step, lr = self.rate and self.rate * self.optimizer.lr }
+  for key, s in pairs(self.stats) do line[key] = s.count > 0 and s.sum / s.count or s.sum end
+  if line.loss then line.loss = line.loss / math.max(1, line.updates or 1) end
+  for key, value in pairs(self.figures) do line[key] = value end
+  for key, value in pairs(values or {}) do flatten(line, key, value) end
+  local seconds = core.system.clock() - self.began
+  line.seconds, line.tokens = seconds, self.sampled
+  line.generating, line.scoring = self.spent.generate / seconds, self.spent.score / seconds
+  line.learning = math.max(0, 1 - line.generating - line.scoring)
+  self.line = line
+  runs.methods.log(self, line)
+end
+
+local function said(line)
+  local words = {}
+  for _, key in ipairs { "reward", "kl", "length", "entropy" } do
+    if type(line[key]) == "number" then
+      words[#words + 1] = ("%s %s"):format(key, text.number(line[key]))
+    end
+  end
+  return table.concat(words, "  ")
+end
+
+-- ---- a step, as the trainer sees it ----
+
+-- Run the algorithm to the next border between steps.
+local function go(run)
+  local ok, problem = coroutine.resume(run.body)
+  if not ok then
+    core.graph.finish(true)
+    error(problem, 0)
+  end
+end
+
+function methods:advance()
+  self.stats, self.figures, self.gathered, self.dirty = {}, {}, 0, false
+  if self.resumed and not self.restored and self.state.reward then
+    self.reward:restore(self.state.reward)
+  end
+  self.restored = true
+  self.spent, self.sampled, self.began = { generate = 0, score = 0 }, 0, core.system.clock()
+  go(self)
+  self.dirty = false
+  self.state.step = self.state.step + 1
+  self.state.reward = self.reward and self.reward.state and self.reward:state() or nil
+  if self.line and self.line.step ~= self.state.step then
+    self:log(self.state.step, {})
+  end
+  self.bar:update(self.state.step, said(self.line or {}))
+end
+
+--- Mean reward on the held-out prompts, negative: less is better.
+function methods:watched()
+  local o = self.options
+  if not o.eval.data or not self.reward then return nil end
+  self.held_out = self.held_out or encode(self, o.eval.data)
+  local prompts = table.move(self.held_out, 1, math.min(#self.held_out, o.eval.prompts), 1, {})
+  local samples = o.policy.generate_plain(prompts, self:seed "evaluation")
+  local mean = moments((self.reward(samples, { learn = false })):values())
+  return mean and -mean
+end
+
+-- The policy as the algorithm gets it: what it spends is counted.
+local function bind_policy(run, model, o)
+  local p = policy.new(model, { sampling = o.sampling, tokens = o.batch.tokens })
+  function p.generate(self, given)
+    local began = core.system.clock()
+    local out = policy.generate(self, given)
+    out.samples:set_step(run.state.step + 1)
+    run.roll, run.sampled = out, run.sampled + out.tokens
+    run.figures.truncated = moments(out.truncated:values())
+    run.spent.generate = run.spent.generate + core.system.clock() - began
+    if run.options.selftest and not run.tested then run:check_sampling(out) end
+    run.tested = true
+    return out
+  end
+  function p.generate_plain(prompts, seed)
+    return policy.generate(p, { prompts = prompts, seed = seed }).samples
+  end
+  return p
+end
+
+-- Components by name, what does not apply, what failed and why.
+local function count_components(run, components)
+  local failed = 0
+  for _, c in ipairs(components or {}) do
+    local s = c.summary
+    if #components > 1 then run.figures["reward/" .. c.name] = s.mean end
+    failed = failed + (s.failed or 0)
+    if (s.na or 0) > 0 then run.figures["reward_na/" .. c.name] = s.na end
+    for k, f in ipairs(s.failures or {}) do
+      if k <= 3 then
+        core.log("warn", ("step %d: %s failed on sample %s: %s"):format(run.state.step + 1, c.name,
+          tostring(f.sample), tostring(f.message)))
+      end
+    end
+  end
+  if failed > 0 then run.figures.reward_failed = failed end
+end
+
+local function bind_reward(run, given)
+  local reward = rewards.of(given)
+  run.reward = reward
+  return function(roll)
+    local began = core.system.clock()
+    local values, components, tokens = reward(roll.samples or roll)
+    count_components(run, components)
+    run.spent.score = run.spent.score + core.system.clock() - began
+    return values, components, tokens
+  end
+end
+
+--- S0: sampling and learning compute the same log-probabilities.
+function methods:check_sampling(roll)
+  if #roll.list == 0 then return end
+  local worst, where = 0, nil
+  for part in roll:parts(false) do
+    local difference = (self.options.policy:logp(part) - part.logp):abs()
+    for k, x in ipairs(difference:values()) do
+      if not (x <= worst) then worst, where = x, k end
+    end
+    break
+  end
+  local allowed = self.options.model.exact ~= false and 1e-4 or 2e-2
+  if not (worst <= allowed) then
+    core.fail(("self-test: log-probabilities of sampling and learning differ by %s nats at "
+      .. "token %d; at most %s allowed"):format(text.number(worst), where, text.number(allowed)))
+  end
+end
+
+-- run.reference: made when first asked for, before anything was learned.
+local function make_reference(run)
+  local o, p = run.options, nil
+  if o.reference then
+    if o.reference.vocab ~= o.model.vocab then
+      core.fail(("reference: a vocabulary of %d tokens; the policy has %d"):format(
+        o.reference.vocab, o.model.vocab))
+    end
+    p = policy.new(o.reference, { sampling = o.sampling, tokens = o.batch.tokens })
+  elseif o.strategy.name ~= "full" then
+    p = policy.new(o.model, { sampling = o.sampling, tokens = o.batch.tokens, adapters = false })
+  else
+    p = policy.new(o.model:copy(), { sampling = o.sampling, tokens = o.batch.tokens })
+  end
+  run:note { referenced = true }
+  return p
+end
+
+-- ---- the run ----
+
+local function collect(when)
+  return function(run)
+    local path, o = run:path(("samples-%s.json"):format(when)), run.options
+    local data = o.eval.data or run.prompts
+    if o.eval.samples == 0 or not data or (when == "before" and files.exists(path)) then return end
+    core.json.write(path, answers.collect(o.model, data, {
+      count = o.eval.samples, max_tokens = o.eval.max_tokens or o.sampling.max_tokens,
+      template = o.template, metrics = o.eval.metrics, reward = run.reward,
+      seed = run:seed "answers" }))
+  end
+end
+
+-- What run.json says of an option.
+local function described(value)
+  local kind = object(value)
+  if kind == "hone.model" then return { folder = value.folder, weights = value:hash() } end
+  if kind == "hone.parts" then value, kind = value.train, "hone.data" end
+  if kind == "hone.data" then return { name = value.name, hash = value.hash } end
+  if kind == "hone.plugin" or kind == "table" and getmetatable(value) == nil then
+    if kind ~= "table" then return value end
+    local out = {}
+    for key, v in pairs(value) do out[tostring(key)] = described(v) end
+    return out
+  end
+  if type(value) == "function" then return "a function" end
+  return type(value) == "table" and tostring(kind) or type(value) == "userdata" and tostring(value)
+    or value
+end
+
+local function prepare(name, schema, given, body)
+  local o = trainer.options(name, schema, given)
+  o.model = o.policy
+  local options = described(o)
+  options.policy = nil
+  local run = runs.open { kind = name, name = o.name, seed = o.seed, options = options,
+                          methods = setmetatable({}, { __index = methods }) }
+  run.watching = { name = "validation reward", sign = -1 }
+  run.options, run.model, run.optimizers = o, o.model, {}
+  run.batches = setmetatable({ ends_epoch = function() return false end },
+    { __call = function(_, self, data) return loop(self, data) end })
+  run.prompts = type(o.prompts) == "table" and o.prompts.train or o.prompts
+  o.model:set_recompute(o.recompute)
+  o.model:attach(o.strategy)
+  o.policy = bind_policy(run, o.model, o)
+  if o.reward ~= nil then o.reward = bind_reward(run, o.reward) end
+  local mt = getmetatable(run)
+  mt.__index = function(self, key)
+    if key ~= "reference" then return methods[key] end
+    local value = make_reference(self)
+    rawset(self, "reference", value)
+    return value
+  end
+  if run.record.referenced then run.reference = make_reference(run) end
+  run.figures, run.stats, run.spent, run.gathered = {}, {}, {}, 0
+  run.body = coroutine.create(function() return body(o, run) end)
+  go(run)
+  if not run.batches.steps then core.fail(name .. ": the algorithm asked for no batches") end
+  run.optimizer = o.optimizer:on(o.model)
+  run.optimizers[#run.optimizers + 1] = run.optimizer
+  local all, trained = o.model:counts()
+  run:note { parameters = all, trained = trained, steps = run.batches.steps,
+    plugins = { model = o.model.plugin, strategy = o.strategy.version,
+                optimizer = o.optimizer.version },
+    memory = memory.check(o.model, { tokens = o.batch.tokens, states = o.optimizer:states(),
+      strategy = o.strategy.name, recompute = o.recompute }) }
+  return run
+end
+
+--- An algorithm by name: its own options, and what it does.
+return function(name, own, body)
+  local schema, seen = trainer.schema(own, common), {}
+  for _, spec in ipairs(own) do seen[spec[1]] = true end
+  for _, spec in ipairs(shared) do
+    if not seen[spec[1]] then schema[#schema + 1] = spec end
+  end
+  return function(given)
+    return trainer.train(prepare(name, schema, given, body), collect "before", collect "after")
+  end
+end
