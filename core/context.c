@@ -17,6 +17,10 @@ int hone_context_new(hone_context **out, const char *config_file, hone_error *er
     if ((code = hone_settings_load(&c->settings, &setup, config_file, err)) != HONE_OK)
         goto out;
     c->log_level = (hone_log_level)setup.log_level;
+    if (!(c->kernels = hone_kernels_find(setup.kernels, err))) {
+        code = HONE_EINVAL;
+        goto out;
+    }
     if ((code = hone_threads_new(&c->threads, (int)setup.threads, err)) != HONE_OK)
         goto out;
     code = hone_registry_init(&c->registry, &setup.plugin_path, err);

@@ -2,6 +2,7 @@
 #ifndef CORE_CONTEXT_H
 #define CORE_CONTEXT_H
 
+#include "kernels/kernels.h"
 #include "registry.h"
 #include "threads.h"
 
@@ -13,6 +14,7 @@ struct hone_context {
     hone_json *settings;
     hone_registry registry;
     hone_threads *threads;
+    const hone_kernels *kernels; /* of graphs that name none */
     atomic_int interrupted;
     hone_log_level log_level;
     pthread_mutex_t log_mutex; /* one line at a time */

@@ -1,5 +1,6 @@
 /* graph.c -- a step: results and their scopes, the tape, backward. */
 #include "graph.h"
+#include "context.h"
 
 #include <cblas.h>
 #include <stdio.h>
@@ -7,7 +8,7 @@
 
 int hone_graph_new(hone_graph **out, hone_context *context, const char *kernels, hone_error *err)
 {
-    const hone_kernels *k = hone_kernels_find(kernels, err);
+    const hone_kernels *k = kernels ? hone_kernels_find(kernels, err) : context->kernels;
     hone_graph *g;
     int code;
 

@@ -29,6 +29,8 @@ static const hone_option table[] = {
                  "threads of the pool; default: the processors at hand"),
     HONE_OPT_PATH(hone_setup, cache_folder, "cache_folder", NULL, "what can be made again"),
     HONE_OPT_PATH(hone_setup, run_folder, "run_folder", "runs", "where runs are recorded"),
+    HONE_OPT_STRING(hone_setup, kernels, "kernels", NULL,
+                    "table of kernels; default: the fastest that the processor runs"),
     HONE_OPT_CHOICE(hone_setup, log_level, "log_level", "info", levels, "least level that is said"),
     HONE_OPT_END
 };
@@ -258,6 +260,17 @@ static int settings_threads(int64_t *threads, hone_error *err)
     return HONE_OK;
 }
 
+static int settings_kernels(hone_setup *setup, hone_error *err)
+{
+    const char *text = getenv("HONE_KERNELS");
+
+    if (!text || !*text)
+        return HONE_OK;
+    hone_free((char *)setup->kernels);
+    setup->kernels = hone_strdup(text);
+    return setup->kernels ? HONE_OK : hone_fail_memory(err, "settings");
+}
+
 static int settings_cache(hone_setup *setup, hone_error *err)
 {
     const char *base = getenv("XDG_CACHE_HOME");
@@ -280,10 +293,13 @@ static int settings_complete(json_t **settings, json_t *merged, hone_setup *setu
     if (!options)
         options = json_object();
     code = hone_options_parse(table, setup, NULL, merged, "settings", &all, err);
-    if (code == HONE_OK && (code = settings_threads(&setup->threads, err)) == HONE_OK)
+    if (code == HONE_OK && (code = settings_threads(&setup->threads, err)) == HONE_OK &&
+        (code = settings_kernels(setup, err)) == HONE_OK)
         code = settings_cache(setup, err);
     if (code == HONE_OK &&
         (json_object_set_new(all, "threads", json_integer(setup->threads)) != 0 ||
+         json_object_set_new(all, "kernels", setup->kernels ? json_string(setup->kernels)
+                                                            : json_null()) != 0 ||
          json_object_set_new(all, "cache_folder", json_string(setup->cache_folder)) != 0 ||
          json_object_set(all, "options", options) != 0))
         code = hone_fail_memory(err, "settings");

@@ -8,7 +8,7 @@
 typedef struct hone_setup {
     hone_string_list plugin_path;
     int64_t threads, log_level;
-    const char *cache_folder, *run_folder;
+    const char *cache_folder, *run_folder, *kernels;
 } hone_setup;
 
 /* The system's file, the user's and config_file (NULL: none), merged, checked

@@ -275,6 +275,36 @@ START_TEST(the_environment_says_how_many_threads)
 }
 END_TEST
 
+START_TEST(the_kernels_are_those_of_settings_and_environment)
+{
+    hone_context *context;
+    hone_graph *g;
+    hone_error err;
+
+    unsetenv("HONE_KERNELS");
+    context = configured("kernels = \"generic\";");
+    ck_ok(hone_graph_new(&g, context, NULL, &err));
+    ck_assert_str_eq(hone_graph_kernels(g), "generic");
+    ck_assert_str_eq(setting(context, "kernels"), "generic");
+    hone_graph_free(g);
+    ck_ok(hone_graph_new(&g, context, "reference", &err));
+    ck_assert_str_eq(hone_graph_kernels(g), "reference");
+    hone_graph_free(g);
+    hone_context_free(context);
+    setenv("HONE_KERNELS", "reference", 1);
+    context = configured("kernels = \"generic\";");
+    ck_ok(hone_graph_new(&g, context, NULL, &err));
+    ck_assert_str_eq(hone_graph_kernels(g), "reference");
+    ck_assert_str_eq(setting(context, "kernels"), "reference");
+    hone_graph_free(g);
+    hone_context_free(context);
+    setenv("HONE_KERNELS", "quick", 1);
+    ck_fails(HONE_EINVAL, hone_context_new(&context, NULL, &err));
+    ck_assert_msg(strstr(err.message, "no kernels 'quick' for this processor: there are "), "%s",
+                  err.message);
+}
+END_TEST
+
 static void refuses(const char *name, int code, const char *text)
 {
     int64_t before = hone_alloc_live();
@@ -440,6 +470,7 @@ int main(void)
     tcase_add_test(tc, settings_are_read_and_completed);
     tcase_add_test(tc, later_files_win_member_by_member);
     tcase_add_test(tc, the_environment_says_how_many_threads);
+    tcase_add_test(tc, the_kernels_are_those_of_settings_and_environment);
     tcase_add_test(tc, wrong_settings_are_refused_with_file_and_line);
     tcase_add_test(tc, a_given_file_must_be_there);
     tcase_add_test(tc, a_context_fails_cleanly_when_memory_is_short);

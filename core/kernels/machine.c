@@ -4,6 +4,7 @@
  * bandwidth is a sum over memory that no cache holds. */
 #include <hone/machine.h>
 
+#include "../context.h"
 #include "../graph.h"
 
 #include <cblas.h>
@@ -180,13 +181,11 @@ int hone_machine_measure(hone_context *context, hone_machine *out, hone_error *e
 {
     int64_t threads = hone_context_threads(context), floats = READ_BYTES / 4;
     int64_t products = threads * 3 * PRODUCT * PRODUCT;
-    struct work w = { .k = hone_kernels_find(NULL, err) };
+    struct work w = { .k = context->kernels };
     hone_buffer buffer = { 0 };
     int code;
 
     *out = (hone_machine){ .threads = (int)threads };
-    if (!w.k)
-        return HONE_EUNSUPPORTED;
     openblas_set_num_threads(1);
     if ((code = hone_buffer_new(&buffer, (size_t)(products > floats ? products : floats) * 4, err)))
         return code;

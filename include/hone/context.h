@@ -6,6 +6,7 @@
  *
  *   plugin_path = [ "/opt/hone-plugins" ];   threads = 2;
  *   cache_folder = "~/.cache/hone";  run_folder = "runs";  log_level = "info";
+ *   kernels = "generic";      default: the fastest that the processor runs
  *   options = { optimizer = { adamw = { lr = 1e-4; }; }; };   new defaults
  */
 #ifndef HONE_CONTEXT_H

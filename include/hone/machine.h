@@ -6,7 +6,7 @@
 
 typedef struct hone_machine {
     int threads;              /* of the pool: all figures are of all of them together */
-    const char *kernels;      /* the fastest table the processor runs: "avx512" */
+    const char *kernels;      /* the table in use: "avx512" */
     const char *blas_core;    /* the processor that OpenBLAS chose its kernels for */
     bool blas_narrow;         /* these use narrower vectors than the processor has */
     double fma;               /* f32 multiply-add peak, FLOP/s (a multiply-add is two) */

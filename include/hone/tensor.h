@@ -71,9 +71,9 @@ typedef struct hone_graph_options {
     uint64_t seed;       /* of the step's random stream */
 } hone_graph_options;
 
-/* `kernels` NULL: the fastest that the processor has; or "generic", "avx2",
- * "avx512", and "reference" (naive, double precision, for tests). The graph
- * keeps its buffers from step to step. **out is owned. */
+/* `kernels` NULL: those of the settings (HONE_KERNELS), else the fastest that
+ * the processor has; or "generic", "avx2", "avx512", and "reference" (naive,
+ * double precision, for tests). The graph keeps its buffers from step to step. **out is owned. */
 HONE_API int hone_graph_new(hone_graph **out, hone_context *context, const char *kernels,
                             hone_error *err);
 HONE_API void hone_graph_free(hone_graph *g);
