@@ -63,6 +63,8 @@ static int generate_check_options(const generate *g, hone_error *err)
 {
     const hone_generate_options *o = &g->options;
 
+    if (!hone_model_head(g->model))
+        return hone_fail(err, HONE_ESTATE, "the model has no vocabulary head");
     if (o->max_tokens < 1 || o->max_tokens > INT32_MAX)
         return hone_fail(err, HONE_EINVAL, "max_tokens is %" PRId64 "; 1 to %" PRId32 " allowed",
                          o->max_tokens, INT32_MAX);

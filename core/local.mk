@@ -73,6 +73,7 @@ core_libhone_la_SOURCES += core/model_build.c
 core_libhone_la_SOURCES += core/model_hash.c
 core_libhone_la_SOURCES += core/model_load.c
 core_libhone_la_SOURCES += core/model_new.c
+core_libhone_la_SOURCES += core/model_head.c
 core_libhone_la_SOURCES += core/model_save.c
 core_libhone_la_SOURCES += core/names.c
 core_libhone_la_SOURCES += core/names.h

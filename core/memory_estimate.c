@@ -30,7 +30,7 @@ static int64_t estimate_floats(const hone_param *param)
     static const char *const outputs[] = { "q", "k", "v", "qkv", "gate", "up", NULL };
     static const char *const inputs[] = { "o", "down", NULL };
 
-    if (param->out == 1)
+    if (param->out == 1 && !param->is_head)
         return 2 * param->in;
     return estimate_is(param, outputs) ? param->out
          : estimate_is(param, inputs) ? param->in : param->in + param->out;

@@ -77,7 +77,7 @@ int64_t hone_model_max_positions(const hone_model *model)
 
 const hone_head *hone_model_head(const hone_model *model)
 {
-    return &model->head;
+    return model->headless ? NULL : &model->head;
 }
 
 hone_instance *hone_model_tokenizer(const hone_model *model)

@@ -22,7 +22,8 @@ struct hone_model {
     const hone_model_ops *ops;
     hone_params *params;
     hone_param *embedding;      /* role embedding; NULL: none */
-    hone_head head;
+    hone_head head;             /* its parameter's extents hold also where headless */
+    bool headless;              /* no weights for the vocabulary: a classifier */
     int64_t max_positions;      /* 0: no limit */
     hone_instance *tokenizer;   /* NULL: none */
     int32_t *eos;               /* [eos_count] */
@@ -44,6 +45,18 @@ int hone_model_make_tensors(hone_model *model, hone_dtype dtype, hone_error *err
 int hone_model_dtype(const hone_model_options *options, int *dtype, hone_error *err);
 /* Ids that end a text, from config.json and generation_config.json. */
 int hone_model_read_eos(hone_model *model, hone_error *err);
+
+/* Name a head, without tensors yet; on failure the parameters are as before. */
+int hone_model_name_head(hone_param **out, hone_model *model, const char *name, int64_t outputs,
+                         bool bias, hone_error *err);
+/* Name the heads that config.json tells of. */
+int hone_model_read_heads(hone_model *model, hone_error *err);
+/* Tell of the model's heads in a config.json to be written. */
+int hone_model_write_heads(const hone_model *model, hone_json *config, hone_error *err);
+/* Whether model.safetensors holds the weight of a parameter. */
+bool hone_model_saves(const hone_model *model, const hone_param *param);
+/* Heads train whatever the strategy. */
+int hone_model_train_heads(hone_model *model, hone_error *err);
 
 /* Take the strategy off: nothing trains, its adapters and tensors go; what was
  * merged stays in the weights. */

@@ -111,7 +111,7 @@ static int build_params(hone_model *model, hone_error *err)
         return hone_fail(err, HONE_EINVAL, "the head is tied to '%s', inside a layer",
                          model->head.param->tied_to->name);
     model->max_positions = max_positions ? max_positions(self) : 0;
-    return HONE_OK;
+    return hone_model_read_heads(model, err);
 }
 
 static int build_model(hone_model *model, hone_error *err)

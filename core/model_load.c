@@ -121,7 +121,7 @@ static int load_weight(struct load *load, hone_param *param, hone_error *err)
 static int load_bias(struct load *load, hone_param *param, hone_error *err)
 {
     const hone_tensor_entry *entry;
-    int64_t count = param->out == 1 ? param->in : param->out;
+    int64_t count = hone_param_bias_count(param);
     int code;
 
     if (!param->bias_name)

@@ -81,6 +81,14 @@ static int new_copy(hone_model *to, const hone_model *from, hone_error *err)
 {
     int code = HONE_OK;
 
+    /* Heads that were added since are named last. */
+    for (size_t i = to->params->count; i < from->params->count && code == HONE_OK; i++) {
+        const hone_param *head = from->params->items[i];
+        hone_param *added;
+
+        code = hone_model_name_head(&added, to, head->name, head->out, head->bias_name != NULL,
+                                    err);
+    }
     for (size_t i = 0; i < from->params->count && code == HONE_OK; i++)
         code = new_copy_param(to->params->items[i], from->params->items[i], err);
     if (code == HONE_OK && from->folder && !(to->folder = hone_strdup(from->folder)))

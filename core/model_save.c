@@ -16,7 +16,7 @@
 static int save_dtype(json_t *config, const hone_model *model)
 {
     static const char *const keys[] = { "dtype", "torch_dtype" };
-    hone_dtype dtype = hone_tensor_dtype(model->head.param->weight);
+    hone_dtype dtype = hone_tensor_dtype(model->embedding->weight);
     const char *name = dtype == HONE_BF16 ? "bfloat16" : dtype == HONE_F16 ? "float16" : "float32";
     bool known = false;
 
@@ -47,6 +47,8 @@ static int save_config(const hone_model *model, const char *folder, hone_error *
     if (!config || save_dtype(config, model) < 0)
         code = hone_fail_memory(err, "config.json");
     else
+        code = hone_model_write_heads(model, config, err);
+    if (code == HONE_OK)
         code = save_json(config, folder, "config.json", err);
     json_decref(config);
     if (code == HONE_OK && model->generation)
@@ -62,7 +64,7 @@ static size_t save_items(const hone_model *model, hone_tensors_item *items)
     for (size_t i = 0; i < model->params->count; i++) {
         const hone_param *param = model->params->items[i];
 
-        if (!param->tied_to)
+        if (hone_model_saves(model, param))
             items[n++] = (hone_tensors_item){ param->weight_name, param->weight };
         if (param->bias)
             items[n++] = (hone_tensors_item){ param->bias_name, param->bias };

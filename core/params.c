@@ -31,6 +31,7 @@ void hone_params_free(hone_params *p)
         return;
     for (size_t i = 0; i < p->count; i++)
         params_free_one(p->items[i]);
+    params_free_one(p->dropped);
     for (size_t i = 0; i < p->arrays_count; i++)
         hone_free(p->arrays[i]);
     for (int i = 0; i < p->depth; i++)
@@ -104,6 +105,30 @@ static hone_param *params_insert(hone_params *p, hone_param *param)
     p->sorted[at] = param;
     p->items[p->count++] = param;
     return param;
+}
+
+static void params_take_out(hone_params *p, const hone_param *param)
+{
+    bool found;
+    size_t at = params_search(p, param->name, &found), i = 0;
+
+    memmove(p->sorted + at, p->sorted + at + 1, (p->count - at - 1) * sizeof *p->sorted);
+    while (p->items[i] != param)
+        i++;
+    memmove(p->items + i, p->items + i + 1, (p->count - i - 1) * sizeof *p->items);
+    p->count--;
+}
+
+void hone_params_remove(hone_params *p, hone_param *param)
+{
+    params_take_out(p, param);
+    params_free_one(param);
+}
+
+void hone_params_drop(hone_params *p, hone_param *param)
+{
+    params_take_out(p, param);
+    p->dropped = param;
 }
 
 static hone_param *params_new(hone_params *p, const char *role, const char *name, int64_t out,
@@ -237,9 +262,15 @@ int hone_params_done(hone_params *p, hone_error *err)
 
 /* ---- tensors ---- */
 
+/* A head of one output is a matrix of one row, as transformers stores it. */
+static bool params_is_norm(const hone_param *param)
+{
+    return param->out == 1 && !param->is_head;
+}
+
 int hone_param_shape(const hone_param *param, int64_t shape[2])
 {
-    if (param->out == 1) {
+    if (params_is_norm(param)) {
         shape[0] = param->in;
         shape[1] = 1;
         return 1;
@@ -261,9 +292,14 @@ int hone_param_make_weight(hone_param *param, hone_dtype dtype, hone_error *err)
     return hone_tensor_new(&param->weight, dtype, dims, shape, err);
 }
 
+int64_t hone_param_bias_count(const hone_param *param)
+{
+    return params_is_norm(param) ? param->in : param->out;
+}
+
 int hone_param_make_bias(hone_param *param, hone_dtype dtype, hone_error *err)
 {
-    int64_t count = param->out == 1 ? param->in : param->out;
+    int64_t count = hone_param_bias_count(param);
 
     return param->bias_name ? hone_tensor_new(&param->bias, dtype, 1, &count, err) : HONE_OK;
 }

@@ -56,6 +56,8 @@ int hone_model_set_strategy(hone_model *model, hone_instance *strategy, hone_err
         return HONE_OK;
     model->strategy = strategy;
     code = strategy_ops(model)->attach(strategy_self(model), model, err);
+    if (code == HONE_OK)
+        code = hone_model_train_heads(model, err);
     if (code != HONE_OK) {
         hone_fail_in(err, "strategy/%s", hone_instance_plugin(strategy)->name);
         hone_strategy_detach(model);

@@ -24,8 +24,11 @@ static bool targets_is_linear(const hone_param *param)
     return param->layer >= 0 && param->out > 1;
 }
 
+/* Heads that were added train as they are, whatever the targets. */
 static bool targets_one(const char *target, const hone_param *param)
 {
+    if (param->is_head)
+        return false;
     if (strcmp(target, "all-linear") == 0)
         return targets_is_linear(param);
     return strcmp(target, param->role) == 0 || targets_ends(param->name, target) ||

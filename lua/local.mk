@@ -100,4 +100,5 @@ bin_PROGRAMS += hone
 hone_CPPFLAGS = $(AM_CPPFLAGS) $(PATHS) $(LUA_CFLAGS)
 hone_LDFLAGS = $(SANITIZERS) -export-dynamic
 hone_LDADD = core/libhone.la $(LUA_LIBS)
+lua_bind_core_la_SOURCES += lua/bind/head.c
 hone_SOURCES = lua/main.c

@@ -52,8 +52,8 @@ strategy_LTLIBRARIES =
 strategy_LTLIBRARIES += plugins/strategy/full.la
 strategy_LTLIBRARIES += plugins/strategy/lora.la
 dist_strategy_DATA =
-plugins_strategy_lora_la_SOURCES = plugins/strategy/lora/files.c plugins/strategy/lora/lora.c \
-	plugins/strategy/lora/lora.h
+plugins_strategy_lora_la_SOURCES = plugins/strategy/lora/files.c plugins/strategy/lora/heads.c \
+	plugins/strategy/lora/lora.c plugins/strategy/lora/lora.h
 plugins_strategy_lora_la_LIBADD = $(JANSSON_LIBS)
 plugins_strategy_lora_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 

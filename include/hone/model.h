@@ -120,6 +120,7 @@ HONE_API int64_t hone_model_layers(const hone_model *model);
 HONE_API int64_t hone_model_vocab(const hone_model *model);
 HONE_API int64_t hone_model_width(const hone_model *model);  /* d_model */
 HONE_API int64_t hone_model_max_positions(const hone_model *model); /* 0: no limit */
+/* The vocabulary's; NULL where the folder is a classifier's, which has none. */
 HONE_API const hone_head *hone_model_head(const hone_model *model);
 /* The instance of kind tokenizer, or NULL. */
 HONE_API hone_instance *hone_model_tokenizer(const hone_model *model);
@@ -137,6 +138,23 @@ HONE_API const int32_t *hone_model_eos(const hone_model *model, size_t *count);
  * ids are checked against the vocabulary. cache may be NULL. */
 HONE_API hone_tensor *hone_model_hidden(hone_model *model, hone_graph *g, const hone_batch *batch,
                                         hone_cache *cache);
+
+/* ---- heads ---- */
+
+/* Put a linear head on hidden states, [outputs, d_model], for rewards, values,
+ * classes: hone_linear(g, hidden, head) gives [rows, outputs]. Weights f32,
+ * normal(0, sd), a function of seed and name; bias zero. It trains with any
+ * strategy, and is part of copies, checkpoints, hash and folders. The name
+ * "score" is transformers' ...ForSequenceClassification: it has no bias, and a
+ * model with it is saved as one, without vocabulary head. *out is borrowed from
+ * the model; an optimizer that exists does not know it. */
+HONE_API int hone_model_add_head(hone_param **out, hone_model *model, const char *name,
+                                 int64_t outputs, bool bias, double sd, uint64_t seed,
+                                 hone_error *err);
+/* NULL when there is none of this name. */
+HONE_API hone_param *hone_model_head_named(const hone_model *model, const char *name);
+/* Whether a parameter is such a head. */
+HONE_API bool hone_param_is_head(const hone_param *param);
 
 /* Bytes of a training step with batches of `tokens` tokens, `outputs` of them
  * with targets: weights, gradients, optimizer (`states` f32 per trained

@@ -141,6 +141,9 @@ hone_instance **bind_instance_box(lua_State *L);
 
 /* A list of ids: a hone.ids, or a table of integers that is turned into one
  * (pushed). */
+/* Add the methods of heads to the table of models' methods on the stack. */
+void bind_head_methods(lua_State *L);
+
 const hone_ids *bind_ids_check(lua_State *L, int arg);
 hone_ids *bind_ids_box(lua_State *L);
 

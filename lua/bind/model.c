@@ -413,5 +413,6 @@ void bind_open_model(lua_State *L)
     lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);
     bind_class_new(L, &bind_model_class);
+    bind_head_methods(L);
     lua_setfield(L, -2, "model");
 }

@@ -13,7 +13,7 @@
 static const char *const known[] = {
     "peft_type", "r", "lora_alpha", "lora_dropout", "target_modules",
     "auto_mapping", "base_model_name_or_path", "fan_in_fan_out",
-    "inference_mode", "init_lora_weights", "megatron_core", "peft_version",
+    "inference_mode", "init_lora_weights", "megatron_core", "modules_to_save", "peft_version",
     "qalora_group_size", "revision", "runtime_config", "task_type", "bias", NULL
 };
 
@@ -172,7 +172,8 @@ static bool files_is_mine(const hone_tensors *file, const char *name, const hone
 }
 
 /* With every adapter read, a tensor more belongs to another model. */
-static int files_check_rest(const hone_tensors *file, const hone_params *params, hone_error *err)
+static int files_check_rest(const hone_tensors *file, const hone_json *heads,
+                            const hone_params *params, hone_error *err)
 {
     for (size_t i = 0; i < hone_tensors_count(file); i++) {
         const char *name = hone_tensors_at(file, i)->name;
@@ -182,14 +183,15 @@ static int files_check_rest(const hone_tensors *file, const hone_params *params,
                !(hone_param_adapter(hone_params_at(params, k)) &&
                  files_is_mine(file, name, hone_params_at(params, k))))
             k++;
-        if (k == hone_params_count(params))
+        if (k == hone_params_count(params) && !lora_heads_have(heads, name))
             return hone_fail(err, HONE_EFORMAT, "tensor '%.200s' fits no target of this model",
                              name);
     }
     return HONE_OK;
 }
 
-static int files_read(const hone_tensors *file, hone_model *model, hone_error *err)
+static int files_read(const hone_tensors *file, const hone_json *heads, hone_model *model,
+                      hone_error *err)
 {
     const hone_params *params = hone_model_params(model);
     size_t adapters = 0;
@@ -207,19 +209,23 @@ static int files_read(const hone_tensors *file, hone_model *model, hone_error *e
             code = files_read_tensor(file, param, 'B', ad->b, err);
     }
     if (code == HONE_OK && hone_tensors_count(file) > 2 * adapters)
-        code = files_check_rest(file, params, err);
-    return code;
+        code = files_check_rest(file, heads, params, err);
+    return code == HONE_OK ? lora_heads_read(file, heads, model, err) : code;
 }
 
 int lora_load(void *self, hone_model *model, const char *folder, hone_error *err)
 {
     char *path = hone_format("%s/adapter_model.safetensors", folder);
     hone_tensors *file = NULL;
-    int code = path ? hone_tensors_open(&file, path, err) : hone_fail_memory(err, folder);
+    hone_json *heads = NULL;
+    int code = path ? lora_heads_open(&heads, model, folder, err) : hone_fail_memory(err, folder);
 
     (void)self;
-    if (code == HONE_OK && (code = files_read(file, model, err)) != HONE_OK)
+    if (code == HONE_OK)
+        code = hone_tensors_open(&file, path, err);
+    if (code == HONE_OK && (code = files_read(file, heads, model, err)) != HONE_OK)
         hone_fail_in(err, "adapter_model.safetensors");
+    hone_json_free(heads);
     hone_tensors_free(file);
     hone_free(path);
     return code;
@@ -288,11 +294,13 @@ static int files_write_config(const struct lora *s, const hone_model *model, con
 {
     const hone_params *params = hone_model_params(model);
     char *path = hone_format("%s/adapter_config.json", folder);
-    json_t *config = json_pack("{s:s, s:s, s:s?, s:I, s:f, s:f, s:o, s:s, s:b, s:b, s:b, s:b}",
-        "peft_type", "LORA", "task_type", "CAUSAL_LM",
+    json_t *config = json_pack("{s:s, s:s, s:s?, s:I, s:f, s:f, s:o, s:o, s:s, s:b, s:b, s:b, s:b}",
+        "peft_type", "LORA",
+        "task_type", hone_model_head_named(model, "score") ? "SEQ_CLS" : "CAUSAL_LM",
         "base_model_name_or_path", hone_model_folder(model), "r", (json_int_t)s->rank,
         "lora_alpha", s->alpha, "lora_dropout", s->dropout,
-        "target_modules", files_target_modules(params), "bias", "none",
+        "target_modules", files_target_modules(params),
+        "modules_to_save", lora_heads_list(params), "bias", "none",
         "fan_in_fan_out", files_fan_in_fan_out(params), "use_rslora", 0, "use_dora", 0,
         "inference_mode", 1);
     int code = path && config ? hone_json_write(config, path, err)
@@ -330,6 +338,7 @@ static int files_write_tensors(const hone_model *model, const char *folder, hone
         items[count++] = (hone_tensors_item){ lora_tensor_name(param, 'B'), ad->b };
         named = items[count - 1].name && items[count - 2].name;
     }
+    named = named && lora_heads_items(params, items, &count);
     code = named ? hone_tensors_write(path, items, count, metadata, err)
                  : hone_fail_memory(err, "an adapter");
     files_free_items(items, count);
