@@ -14,12 +14,15 @@
 --   run:seed(name)                 a seed of its own for what has this name
 --   run:accumulate(loss, stats)    gradient of the mean over all tokens, see below
 --   run:update()                   one step of the optimizer
+--   run:learn(model, name)         another model that learns, as a policy: in set-up
 --   run:log(step, values)          a line of metrics: tensors by their means
 --   run.reference                  a policy that stays as it was
+--   run:refresh()                  from here on, as it is now
 --   run.state                      what must survive: numbers, texts, tables of these
 local answers = require "hone.answers"
 local core = require "hone.core"
 local files = require "hone.files"
+local hone = require "hone"
 local memory = require "hone.memory"
 local object = require "hone.object"
 local policy = require "hone.policy"
@@ -27,7 +30,7 @@ local rewards = require "hone.reward"
 local runs = require "hone.run"
 local text = require "hone.text"
 local trainer = require "hone.trainer"
-local T = core.tensor
+local T, Policy = core.tensor, policy.methods
 
 local shared = {
   { "batch", "table", options = {
@@ -140,6 +143,13 @@ function methods:accumulate(loss, stats, reduction, constant)
   scalar:backward()
 end
 
+--- Another model that learns in whole with the same optimizer's rule; as a policy.
+function methods:learn(model, name)
+  local o = self.options
+  self.others[name] = { model = model:attach(hone.strategy.full {}) }
+  return policy.new(model, { sampling = o.sampling, tokens = o.batch.tokens })
+end
+
 --- A step of the optimizer with what was accumulated; false where there was nothing.
 function methods:update()
   if self.gathered == 0 then
@@ -224,9 +234,7 @@ end
 
 function methods:advance()
   self.stats, self.figures, self.gathered, self.dirty = {}, {}, 0, false
-  if self.resumed and not self.restored and self.state.reward then
-    self.reward:restore(self.state.reward)
-  end
+  if self.resumed and not self.restored then self:restore() end
   self.restored = true
   self.spent, self.sampled, self.began = { generate = 0, score = 0 }, 0, core.system.clock()
   go(self)
@@ -250,24 +258,53 @@ function methods:watched()
   return mean and -mean
 end
 
+-- S0: the policy's log-probabilities of the first part of a roll are those that
+-- `expected` [tokens] holds.
+local function check_equal(run, roll, expected, what)
+  if #roll.list == 0 then return end
+  local worst, where = 0, nil
+  for part in roll:parts(false) do
+    local difference = (run.options.policy:logp(part) - part:spread(expected)):abs()
+    for k, x in ipairs(difference:values()) do
+      if not (x <= worst) then worst, where = x, k end
+    end
+    break
+  end
+  local allowed = run.options.model:parameters()[1].weight.dtype == "f32" and 1e-4 or 2e-2
+  if not (worst <= allowed) then
+    core.fail(("self-test: log-probabilities of %s and learning differ by %s nats at token %d; "
+      .. "at most %s allowed"):format(what, text.number(worst), where, text.number(allowed)))
+  end
+end
+
 -- The policy as the algorithm gets it: what it spends is counted.
 local function bind_policy(run, model, o)
   local p = policy.new(model, { sampling = o.sampling, tokens = o.batch.tokens })
   function p.generate(self, given)
     local began = core.system.clock()
-    local out = policy.generate(self, given)
+    local out = Policy.generate(self, given)
     out.samples:set_step(run.state.step + 1)
     run.roll, run.sampled = out, run.sampled + out.tokens
     run.figures.truncated = moments(out.truncated:values())
     run.spent.generate = run.spent.generate + core.system.clock() - began
-    if run.options.selftest and not run.tested then run:check_sampling(out) end
+    if run.options.selftest and not run.tested then check_equal(run, out, out.logp, "sampling") end
     run.tested = true
     return out
   end
   function p.generate_plain(prompts, seed)
-    return policy.generate(p, { prompts = prompts, seed = seed }).samples
+    return Policy.generate(p, { prompts = prompts, seed = seed }).samples
   end
   return p
+end
+
+-- The reference of a policy that has learned nothing says what the policy says.
+local function check_first(run, reference)
+  function reference.logp(self, part)
+    local out = Policy.logp(self, part)
+    if run.state.step == 0 and not part.batch then check_equal(run, part, out, "the reference") end
+    reference.logp = nil
+    return out
+  end
 end
 
 -- Components by name, what does not apply, what failed and why.
@@ -300,24 +337,6 @@ local function bind_reward(run, given)
   end
 end
 
---- S0: sampling and learning compute the same log-probabilities.
-function methods:check_sampling(roll)
-  if #roll.list == 0 then return end
-  local worst, where = 0, nil
-  for part in roll:parts(false) do
-    local difference = (self.options.policy:logp(part) - part.logp):abs()
-    for k, x in ipairs(difference:values()) do
-      if not (x <= worst) then worst, where = x, k end
-    end
-    break
-  end
-  local allowed = self.options.model.exact ~= false and 1e-4 or 2e-2
-  if not (worst <= allowed) then
-    core.fail(("self-test: log-probabilities of sampling and learning differ by %s nats at "
-      .. "token %d; at most %s allowed"):format(text.number(worst), where, text.number(allowed)))
-  end
-end
-
 -- run.reference: made when first asked for, before anything was learned.
 local function make_reference(run)
   local o, p = run.options, nil
@@ -332,8 +351,31 @@ local function make_reference(run)
   else
     p = policy.new(o.model:copy(), { sampling = o.sampling, tokens = o.batch.tokens })
   end
+  if o.selftest and not o.reference and run.state.step == 0 then check_first(run, p) end
   run:note { referenced = true }
   return p
+end
+
+-- A second model with what the policy had learned when `file` was written.
+local function take_reference(run, file)
+  local o = run.options
+  local model = o.model:copy():attach(hone.strategy[o.strategy.name](o.strategy.options))
+  model:load_trained(run:path(file))
+  run.reference = policy.new(model, { sampling = o.sampling, tokens = o.batch.tokens })
+end
+
+--- The reference becomes what the policy is now.
+function methods:refresh()
+  local file = ("reference-%08d.safetensors"):format(self.state.step)
+  self.options.model:save_trained(self:path(file))
+  self.state.reference = file
+  take_reference(self, file)
+end
+
+--- What the state of a run that goes on holds for others.
+function methods:restore()
+  if self.state.reward then self.reward:restore(self.state.reward) end
+  if self.state.reference then take_reference(self, self.state.reference) end
 end
 
 -- ---- the run ----
@@ -375,7 +417,7 @@ local function prepare(name, schema, given, body)
   local run = runs.open { kind = name, name = o.name, seed = o.seed, options = options,
                           methods = setmetatable({}, { __index = methods }) }
   run.watching = { name = "validation reward", sign = -1 }
-  run.options, run.model, run.optimizers = o, o.model, {}
+  run.options, run.model, run.optimizers, run.others = o, o.model, {}, {}
   run.batches = setmetatable({ ends_epoch = function() return false end },
     { __call = function(_, self, data) return loop(self, data) end })
   run.prompts = type(o.prompts) == "table" and o.prompts.train or o.prompts
@@ -396,7 +438,11 @@ local function prepare(name, schema, given, body)
   go(run)
   if not run.batches.steps then core.fail(name .. ": the algorithm asked for no batches") end
   run.optimizer = o.optimizer:on(o.model)
-  run.optimizers[#run.optimizers + 1] = run.optimizer
+  run.optimizers[1] = run.optimizer
+  for key, other in pairs(run.others) do
+    run.others[key] = o.optimizer:on(other.model)
+    table.insert(run.optimizers, run.others[key])
+  end
   local all, trained = o.model:counts()
   run:note { parameters = all, trained = trained, steps = run.batches.steps,
     plugins = { model = o.model.plugin, strategy = o.strategy.version,

@@ -1,6 +1,7 @@
 -- checkpoint: what a run needs to go on bit for bit as if it had not stopped.
 --
--- <run>/checkpoints/step-000100/    optimizer.safetensors (values, states, count), state.json
+-- <run>/checkpoints/step-000100/    optimizer.safetensors (values, states, count), state.json,
+--                                   NAME.safetensors of each of run.others
 -- <run>/checkpoints/best/           trained.safetensors, the best weights so far
 --
 -- Batches and random streams are functions of seed and step, and need no room.
@@ -31,6 +32,9 @@ function checkpoint.save(run, optimizer, keep)
   local name = ("step-%08d"):format(run.state.step)
   files.folder(folder(run, name), function(path)
     optimizer:save(files.join(path, "optimizer.safetensors"))
+    for key, other in pairs(run.others or {}) do
+      other:save(files.join(path, key .. ".safetensors"))
+    end
     core.json.write(files.join(path, "state.json"), run.state)
   end)
   local found = steps(run)
@@ -42,6 +46,9 @@ function checkpoint.load(run, optimizer)
   local path = checkpoint.newest(run)
   if not path then return false end
   optimizer:load(files.join(path, "optimizer.safetensors"))
+  for key, other in pairs(run.others or {}) do
+    other:load(files.join(path, key .. ".safetensors"))
+  end
   run.state = core.json.read(files.join(path, "state.json"))
   return true
 end

@@ -6,6 +6,7 @@
 --   policy:logp(part, { entropy = true })    and the entropy of each distribution
 --   policy:logp(part, { value = "value" })   and what that head says, before each token
 --   policy:logp(roll)                        [tokens], without gradient
+--   policy:value(part, "value")              [part.tokens]: that alone
 --   policy.model
 local core = require "hone.core"
 local options = require "hone.options"
@@ -29,6 +30,7 @@ policy.sampling = {
 
 local Policy = { __name = "hone.policy" }
 Policy.__index = Policy
+policy.methods = Policy
 
 -- One forward pass: log-probabilities, and what else was asked for.
 local function forward(self, part, o)
@@ -46,6 +48,11 @@ end
 function Policy:logp(part, given)
   if part.batch then return forward(self, part, given or {}) end
   return part:each_token(function(p) return (forward(self, p, {})) end)
+end
+
+--- What a head says before each token of a part.
+function Policy:value(part, name)
+  return self.model:head(self.model:hidden(part.batch), name)
 end
 
 --- given: prompts (as model:generate takes them), samples, seed, and options of

@@ -6,10 +6,13 @@
 --   roll.lengths, roll.truncated   [samples]: own tokens; 1 where the limit cut it off
 --   roll:keep(mask)                learn from those where mask [samples] is not 0
 --   roll.kept, roll.kept_share     how many that are, and their share
+--   roll:mask()                    [tokens]: 1 where they are of those
+--   roll:pair(chosen, rejected)    learn from pairs: two lists of numbers of samples
 --   for part in roll:parts() do    as many tokens as a batch holds, in a step of its own
 --     part.logp                    [part.tokens]
 --     part:spread(x)               x [samples] or [tokens] to [part.tokens]
 --     part:gather(x)               x [samples] to [#part.samples]
+--     part:pairs { name = x }      x [#part.samples] as { chosen, rejected }, [pairs] each
 --     part.samples, part.lengths   numbers of its samples; their own tokens, a list
 --   end
 --   for mini in roll:minibatches(n, seed) do mini:parts() ... end
@@ -66,11 +69,22 @@ function Part:mean(x)
   return x:segment_sum(self.lengths) / T.new(self.lengths)
 end
 
+--- { name = { chosen = , rejected = } } of { name = x [#part.samples] }.
+function Part:pairs(fields)
+  local first, second, out = {}, {}, {}
+  for k = 1, #self.samples, 2 do first[#first + 1], second[#second + 1] = k, k + 1 end
+  for name, x in pairs(fields) do
+    out[name] = { chosen = x:rows(first), rejected = x:rows(second) }
+  end
+  return out
+end
+
 --- What a value counts in the mean over all that is learned from in this update:
 --- by "token", by "sequence" (each the mean of its tokens), or by a "constant" number
 --- of tokens (Liu et al. 2025, arXiv:2503.20783). x is [part.tokens], or one a sample.
 function Part:weights(x, reduction, constant)
   local of = self.of
+  if self.roll.paired and size(x) == #self.samples // 2 then return 2 / of.count end
   if size(x) ~= self.tokens then
     if size(x) ~= #self.samples then
       core.fail(("a loss of %d values; the part has %d tokens of %d samples"):format(
@@ -94,17 +108,24 @@ function Part:__index(key)
   end
 end
 
--- Lists of samples whose tokens, prompts of a group once, fill a batch.
+-- Lists of samples whose tokens, prompts of a group once, fill a batch; pairs stay
+-- together.
 local function cut(roll, list)
   local lists, now, tokens, group = {}, nil, 0, nil
-  for _, i in ipairs(list) do
-    local s = roll.samples[i]
-    local cost = s.response_tokens + (s.group == group and 0 or s.prompt_tokens)
+  local together = roll.paired and 2 or 1
+  for first = 1, #list, together do
+    local own, prompt = 0, nil
+    for k = first, first + together - 1 do
+      local s = roll.samples[list[k]]
+      own, prompt = own + s.response_tokens, s
+    end
+    local cost = own + (prompt.group == group and 0 or prompt.prompt_tokens)
     if not now or tokens + cost > roll.limit then
-      now, tokens, cost = {}, 0, s.response_tokens + s.prompt_tokens
+      now, tokens, cost = {}, 0, own + prompt.prompt_tokens
       lists[#lists + 1] = now
     end
-    now[#now + 1], tokens, group = i, tokens + cost, s.group
+    table.move(list, first, first + together - 1, #now + 1, now)
+    tokens, group = tokens + cost, prompt.group
   end
   return lists
 end
@@ -174,6 +195,27 @@ function Roll:keep(mask)
     if values[i] ~= 0 and values[i] == values[i] then list[#list + 1] = i end
   end
   self.list = list
+end
+
+--- Learn from pairs of samples: lists of their numbers.
+function Roll:pair(chosen, rejected)
+  self.list, self.paired = {}, true
+  for k = 1, #chosen do
+    self.list[2 * k - 1], self.list[2 * k] = chosen[k], rejected[k]
+  end
+end
+
+--- [tokens]: 1 where they are of samples that are kept.
+function Roll:mask()
+  local kept = T.zeros { #self.samples }
+  if #self.list == #self.samples then kept = kept + 1
+  else
+    local flags = {}
+    for i = 1, #self.samples do flags[i] = 0 end
+    for _, i in ipairs(self.list) do flags[i] = 1 end
+    kept = T.new(flags)
+  end
+  return T.spread(kept, self.lengths)
 end
 
 --- A [tokens] tensor, filled part by part: fn(part) gives [part.tokens].
