@@ -156,5 +156,12 @@ HONE_API size_t hone_judgements_region(const hone_judgements *j, size_t i, const
 /* Intersection over union of two regions of the same kind, 0 to 1; of empty ones
  * 1 where they are equal. */
 HONE_API double hone_region_iou(const double *a, const double *b, size_t count);
+/* The same of two polygons, x, y of each of their points, that do not cross themselves.
+ * 0 where one has no area. Time goes with the product of the counts. */
+HONE_API double hone_polygon_iou(const double *a, size_t a_count, const double *b,
+                                 size_t b_count);
+/* Whether two edges cross, and which (edge i goes from point i to the next). */
+HONE_API bool hone_polygon_crossing(const double *points, size_t count, size_t *first,
+                                    size_t *second);
 
 #endif

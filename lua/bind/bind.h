@@ -119,6 +119,14 @@ hone_tensor *bind_tensor_check(lua_State *L, int arg);
 hone_tensor *bind_tensor_test(lua_State *L, int index);
 /* Push a handle that holds a reference. of_step: it ends with the step. */
 void bind_tensor_push(lua_State *L, hone_tensor *tensor, bool of_step);
+/* Push an empty handle that does not end with the step, for the library to fill;
+ * then bind_tensor_filled raises what went wrong, or counts its bytes; returns 1. */
+bind_tensor *bind_tensor_box(lua_State *L);
+int bind_tensor_filled(lua_State *L, bind_tensor *handle, int code, const hone_error *err);
+/* Lengths of samples: a tensor, or a list of numbers that is turned into one. */
+hone_tensor *bind_lengths(lua_State *L, int arg);
+/* Push where each begins, [samples + 1], once hone_lengths_check found them right. */
+int32_t *bind_starts(lua_State *L, const hone_tensor *lengths, int64_t tokens, const char *what);
 /* Tell the collector of the bytes that were made since. */
 void bind_tensor_pay(lua_State *L);
 /* Let go of the handles made since `until` (NULL: all of the step). */
@@ -133,6 +141,9 @@ int bind_result(lua_State *L, hone_graph *g, size_t mark, hone_tensor *t);
 /* Keep the value at index until the step ends. */
 void bind_step_keep(lua_State *L, int index);
 
+/* Add the methods of heads to the table of models' methods on the stack. */
+void bind_head_methods(lua_State *L);
+
 /* An instance of a kind (NULL: any). */
 hone_instance *bind_instance_check(lua_State *L, int arg, const char *kind);
 hone_instance *bind_instance_test(lua_State *L, int index);
@@ -141,9 +152,6 @@ hone_instance **bind_instance_box(lua_State *L);
 
 /* A list of ids: a hone.ids, or a table of integers that is turned into one
  * (pushed). */
-/* Add the methods of heads to the table of models' methods on the stack. */
-void bind_head_methods(lua_State *L);
-
 const hone_ids *bind_ids_check(lua_State *L, int arg);
 hone_ids *bind_ids_box(lua_State *L);
 
@@ -160,6 +168,7 @@ void bind_open_plugin(lua_State *L);
 void bind_open_define(lua_State *L);
 void bind_open_tensor(lua_State *L);
 void bind_open_ops(lua_State *L);
+void bind_open_advantage(lua_State *L);
 void bind_open_graph(lua_State *L);
 void bind_open_tokenizer(lua_State *L);
 void bind_open_model(lua_State *L);
@@ -174,6 +183,8 @@ void bind_open_judgement(lua_State *L);
 void bind_open_consensus(lua_State *L);
 void bind_open_optimizer(lua_State *L);
 void bind_open_safetensors(lua_State *L);
+void bind_open_geometry(lua_State *L);
+void bind_open_terminal(lua_State *L);
 void bind_open_random(lua_State *L);
 void bind_open_statistics(lua_State *L);
 /* Have the context load plugins written in Lua. */

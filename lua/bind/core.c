@@ -265,10 +265,12 @@ int luaopen_hone_core(lua_State *L)
     };
     static void (*const open[])(lua_State *) = {
         bind_open_system, bind_open_context, bind_open_json, bind_open_plugin, bind_open_define,
-        bind_open_tensor, bind_open_ops, bind_open_graph, bind_open_tokenizer, bind_open_model,
+        bind_open_tensor, bind_open_ops, bind_open_advantage, bind_open_graph, bind_open_tokenizer,
+        bind_open_model,
         bind_open_loss, bind_open_batch, bind_open_data, bind_open_examples, bind_open_generate,
         bind_open_sample, bind_open_metric, bind_open_judgement, bind_open_consensus,
         bind_open_optimizer, bind_open_safetensors, bind_open_random, bind_open_statistics,
+        bind_open_geometry, bind_open_terminal,
     };
 
     luaL_checkversion(L);
