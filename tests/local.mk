@@ -45,6 +45,7 @@ check_PROGRAMS += tests/test_every_plugin
 check_PROGRAMS += tests/test_generate
 check_PROGRAMS += tests/test_inference
 check_PROGRAMS += tests/test_instance
+check_PROGRAMS += tests/test_head
 check_PROGRAMS += tests/test_json
 check_PROGRAMS += tests/test_judgement
 check_PROGRAMS += tests/test_judgement_load

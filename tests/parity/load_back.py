@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Prove that transformers (and peft) load what hone writes.
 
-    load_back.py FOLDER [--adapter DIR] [--merge] ID[,ID...] ...
+    load_back.py FOLDER [--classifier] [--adapter DIR] [--merge] ID[,ID...] ...
 
 Every argument of ids is one sequence: '5,7,9'. Ids parted by spaces are one
 sequence, too: '5 7 9' without quotes. Loads strictly: a missing, unexpected
 or misshapen tensor is named and the exit status is 1. Prints one JSON object:
 the classes, the number of parameters and the logits of each sequence, run in
-float32 without padding.
+float32 without padding. With --classifier the folder is a
+...ForSequenceClassification, and logits are one row a sequence.
 """
 import argparse
 import json
@@ -19,7 +20,8 @@ warnings.filterwarnings("ignore")
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM
+from transformers import (AutoModelForCausalLM,
+                          AutoModelForSequenceClassification)
 
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
@@ -39,8 +41,8 @@ def tensor_shapes(folder, name):
     return shapes
 
 
-def load_model(folder):
-    model, info = AutoModelForCausalLM.from_pretrained(
+def load_model(folder, auto):
+    model, info = auto.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager",
         local_files_only=True, output_loading_info=True,
         ignore_mismatched_sizes=True)       # counted among the problems below
@@ -75,6 +77,7 @@ def main():
     parser = argparse.ArgumentParser(
         description="Load a folder with transformers; print logits as JSON.")
     parser.add_argument("folder")
+    parser.add_argument("--classifier", action="store_true")
     parser.add_argument("--adapter", metavar="DIR")
     parser.add_argument("--merge", action="store_true",
                         help="merge the adapter before running")
@@ -82,7 +85,9 @@ def main():
     args = parser.parse_args()
 
     try:
-        model, problems = load_model(args.folder)
+        model, problems = load_model(
+            args.folder, AutoModelForSequenceClassification
+            if args.classifier else AutoModelForCausalLM)
         base = type(model).__name__
         if args.adapter and not problems:
             model, problems = load_adapter(model, args.adapter)

@@ -4,7 +4,8 @@ on tiny random models, for hone's tests to compare with.
 
     python tests/parity/make.py [PART...]
 
-PART is one of models, lora, optimizers, schedules, training; all by default.
+PART is one of models, lora, classifiers, optimizers, schedules, training; all
+by default. models and lora empty their folders: classifiers go after them.
 Everything is seeded, so that a second run changes no file. README.md beside
 this script describes the files, the names in them, and the versions used.
 
@@ -29,8 +30,9 @@ import torch.nn.functional as F
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
-from transformers import (AutoModelForCausalLM, GPT2Config, LlamaConfig,
-                          MistralConfig, Qwen2Config)
+from transformers import (AutoModelForCausalLM,
+                          AutoModelForSequenceClassification, GPT2Config,
+                          LlamaConfig, MistralConfig, Qwen2Config)
 
 MODELS, EXPECT, ADAPTERS = Path("models"), Path("expect"), Path("adapters")
 LENGTHS = (13, 7)       # the two sequences; both longer than Mistral's window
@@ -481,7 +483,83 @@ def make_training():
                           for n, w in weights.items())}})
 
 
+# --- 6: heads that judge a whole text -------------------------------------
+
+CLASSIFIERS = {
+    # untied, three classes; no vocabulary head in the file
+    "llama_score": lambda: LlamaConfig(
+        vocab_size=43, hidden_size=12, intermediate_size=20, head_dim=8,
+        num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        max_position_embeddings=64, rms_norm_eps=1e-3, pad_token_id=42,
+        num_labels=3, rope_parameters={"rope_type": "default",
+                                       "rope_theta": 500.0}),
+    # a reward: one output
+    "gpt2_score": lambda: GPT2Config(
+        vocab_size=41, n_positions=24, n_embd=12, n_layer=2, n_head=2,
+        layer_norm_epsilon=1e-3, bos_token_id=0, eos_token_id=0,
+        pad_token_id=40, num_labels=1),
+}
+
+
+def load_classifier(folder, dtype=torch.float64):
+    model, info = AutoModelForSequenceClassification.from_pretrained(
+        folder, dtype=dtype, attn_implementation="eager",
+        output_loading_info=True)
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        assert not info[what], (folder, what, info[what])
+    return model.eval()
+
+
+def scores(model, ids):
+    """[labels] of each sequence, run alone; the same out of a padded batch."""
+    pad = model.config.pad_token_id
+    n = max(map(len, ids))
+    batch = torch.stack([F.pad(s, (0, n - len(s)), value=pad) for s in ids])
+    with torch.no_grad():
+        alone = [model(input_ids=s[None]).logits[0] for s in ids]
+        padded = model(input_ids=batch, attention_mask=(batch != pad).long())
+    for a, b in zip(alone, padded.logits):
+        assert deviation(b, a) < 1e-5
+    return alone
+
+
+def make_classifiers():
+    for k, (name, config) in enumerate(CLASSIFIERS.items()):
+        config = config()
+        model = AutoModelForSequenceClassification.from_config(config)
+        randomise(model, 500 + k)
+        model.save_pretrained(MODELS / name)
+        ids = sequences(config.vocab_size - 1, 510 + k)
+        got = scores(load_classifier(MODELS / name, torch.float32), ids)
+        out = {f"ids.{i}": s for i, s in enumerate(ids)}
+        save(name, out | {f"scores.{i}": s for i, s in enumerate(got)},
+             {"model": str(MODELS / name), "ids": [s.tolist() for s in ids]})
+
+    name, base = "llama_score_lora", MODELS / "llama_score"
+    model = get_peft_model(load_classifier(base, torch.float32), LoraConfig(
+        task_type="SEQ_CLS", r=2, lora_alpha=4, lora_dropout=0.0,
+        target_modules=["q_proj", "v_proj"]))
+    g = generator(520)
+    for p in model.parameters():
+        if p.requires_grad:
+            p.data = 0.3 * torch.randn(p.shape, generator=g)
+    model.save_pretrained(ADAPTERS / name)
+    (ADAPTERS / name / "README.md").unlink(missing_ok=True)
+    config = json.loads((ADAPTERS / name / "adapter_config.json").read_text())
+    for key in ("target_modules", "modules_to_save"):
+        config[key].sort()                          # sets: of random order
+    write_json(ADAPTERS / name / "adapter_config.json", config)
+    ids = [torch.tensor(s) for s in
+           json.loads((EXPECT / "llama_score.json").read_text())["ids"]]
+    got = scores(model.eval(), ids)
+    out = {f"ids.{i}": s for i, s in enumerate(ids)}
+    save(name, out | {f"scores.{i}": s for i, s in enumerate(got)},
+         {"model": str(base), "adapter": str(ADAPTERS / name),
+          "ids": [s.tolist() for s in ids]})
+
+
 PARTS = {"models": make_models, "lora": make_lora,
+         "classifiers": make_classifiers,
          "optimizers": make_optimizers, "schedules": make_schedules,
          "training": make_training}
 
