@@ -112,31 +112,81 @@ static void batch_output(hone_batch *b, int64_t row, int32_t target, float weigh
     b->output_segments[b->outputs++] = (int32_t)b->segments;
 }
 
-static void batch_append(hone_batch *b, const int32_t *tokens, int64_t count, int64_t position,
-                         int32_t slot)
+static void batch_append(hone_batch *b, const int32_t *tokens, int64_t count,
+                         const hone_segment *like)
 {
     memcpy(b->ids + b->tokens, tokens, (size_t)count * sizeof *tokens);
     for (int64_t i = 0; i < count; i++)
-        b->positions[b->tokens + i] = (int32_t)(position + i);
-    b->segment[b->segments++] = (hone_segment){ .start = b->tokens, .length = count,
-                                                .position = position, .slot = slot };
+        b->positions[b->tokens + i] = (int32_t)(like->position + i);
+    b->segment[b->segments] = *like;
+    b->segment[b->segments].start = b->tokens;
+    b->segment[b->segments++].length = count;
     b->tokens += count;
+}
+
+static int batch_check_weights(const float *weights, int64_t count, hone_error *err)
+{
+    for (int64_t i = 0; weights && i < count; i++)
+        if (!isfinite(weights[i]))
+            return hone_fail(err, HONE_ENUMERIC, "the weight of token %" PRId64 " is not finite", i);
+    return HONE_OK;
+}
+
+/* Outputs of a segment about to be appended, whose first token follows row
+ * `before` (-1: none). */
+static void batch_targets(hone_batch *b, const int32_t *tokens, const float *weights,
+                          int64_t count, int64_t before)
+{
+    for (int64_t i = before < 0 ? 1 : 0; weights && i < count; i++)
+        if (weights[i] != 0)
+            batch_output(b, i ? b->tokens + i - 1 : before, tokens[i], weights[i]);
 }
 
 int hone_batch_add(hone_batch *batch, const int32_t *tokens, const float *weights, int64_t count,
                    hone_error *err)
 {
+    int code;
+
+    if ((code = batch_reserve(batch, 0, count, err)) ||
+        (code = batch_check_weights(weights, count, err)))
+        return code;
+    batch_targets(batch, tokens, weights, count, -1);
+    batch_append(batch, tokens, count, &(hone_segment){ .slot = -1, .parent = -1 });
+    return HONE_OK;
+}
+
+int hone_batch_branch(hone_batch *batch, size_t parent, const int32_t *tokens,
+                      const float *weights, int64_t count, hone_error *err)
+{
+    hone_segment like = { .slot = -1, .parent = (int32_t)parent };
+    int64_t before;
+    int code;
+
+    if (parent >= batch->segments || parent > INT32_MAX)
+        return hone_fail(err, HONE_EINVAL, "a branch of segment %zu in a batch of %zu (counted "
+                         "from 0)", parent, batch->segments);
+    if (batch->segment[parent].slot >= 0)
+        return hone_fail(err, HONE_EUNSUPPORTED, "a branch of segment %zu, which continues cache "
+                         "slot %d (allowed: segments without a slot)", parent,
+                         batch->segment[parent].slot);
+    like.position = batch->segment[parent].position + batch->segment[parent].length;
+    before = batch->segment[parent].start + batch->segment[parent].length - 1;
+    if ((code = batch_reserve(batch, like.position, count, err)) ||
+        (code = batch_check_weights(weights, count, err)))
+        return code;
+    batch_targets(batch, tokens, weights, count, before);
+    batch_append(batch, tokens, count, &like);
+    return HONE_OK;
+}
+
+int hone_batch_add_end(hone_batch *batch, const int32_t *tokens, int64_t count, hone_error *err)
+{
     int code = batch_reserve(batch, 0, count, err);
 
     if (code != HONE_OK)
         return code;
-    for (int64_t i = 0; weights && i < count; i++)
-        if (!isfinite(weights[i]))
-            return hone_fail(err, HONE_ENUMERIC, "the weight of token %" PRId64 " is not finite", i);
-    for (int64_t i = 1; weights && i < count; i++)
-        if (weights[i] != 0)
-            batch_output(batch, batch->tokens + i - 1, tokens[i], weights[i]);
-    batch_append(batch, tokens, count, 0, -1);
+    batch_output(batch, batch->tokens + count - 1, -1, 0);
+    batch_append(batch, tokens, count, &(hone_segment){ .slot = -1, .parent = -1 });
     return HONE_OK;
 }
 
@@ -151,7 +201,8 @@ int hone_batch_continue(hone_batch *batch, int32_t slot, int64_t position, const
         return hone_fail(err, HONE_EINVAL, "cache slot %d (allowed: at least 0)", slot);
     for (int64_t i = all_outputs ? 0 : count - 1; i < count; i++)
         batch_output(batch, batch->tokens + i, -1, 0);
-    batch_append(batch, tokens, count, position, slot);
+    batch_append(batch, tokens, count,
+                 &(hone_segment){ .position = position, .slot = slot, .parent = -1 });
     return HONE_OK;
 }
 

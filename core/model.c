@@ -191,6 +191,16 @@ static hone_tensor *model_blocks(hone_model *model, hone_graph *g, const hone_ba
     return x;
 }
 
+/* Whether the outputs are all rows, in order. A row may be asked for twice. */
+static bool model_all_rows(const hone_batch *batch)
+{
+    bool all = batch->outputs == batch->tokens;
+
+    for (int64_t i = 0; all && i < batch->outputs; i++)
+        all = batch->rows[i] == i;
+    return all;
+}
+
 hone_tensor *hone_model_hidden(hone_model *model, hone_graph *g, const hone_batch *batch,
                                hone_cache *cache)
 {
@@ -202,7 +212,7 @@ hone_tensor *hone_model_hidden(hone_model *model, hone_graph *g, const hone_batc
         return NULL;
     x = model_blocks(model, g, batch, cache);
     /* finish works row by row: rows that nobody asked for need not go through it. */
-    if (batch->outputs < batch->tokens)
+    if (!model_all_rows(batch))
         x = hone_rows(g, x, batch->rows, batch->outputs);
     return model->ops->finish(hone_instance_self(model->instance), g, x);
 }

@@ -40,6 +40,7 @@ static void sample_free(hone_sample *sample)
     hone_free((void *)sample->response);
     hone_free((void *)sample->tokens);
     hone_free((void *)sample->logp);
+    hone_free((void *)sample->own);
     hone_free((void *)sample->finish);
     hone_json_free((hone_json *)sample->row);
     hone_free(sample);
@@ -94,6 +95,8 @@ static int sample_copy(hone_sample **out, const hone_sample *from, hone_error *e
     ok &= sample_copy_array((const void **)&to->tokens, from->tokens, tokens, sizeof *to->tokens);
     ok &= sample_copy_array((const void **)&to->logp, from->logp, from->response_tokens,
                             sizeof *to->logp);
+    ok &= sample_copy_array((const void **)&to->own, from->own, from->response_tokens,
+                            sizeof *to->own);
     return ok ? HONE_OK : hone_fail_memory(err, "a sample");
 }
 
@@ -153,6 +156,27 @@ int64_t hone_sample_response_tokens(const hone_samples *samples, size_t i)
     if (!sample || (!sample->tokens && !sample->response_tokens))
         return -1;
     return sample->response_tokens;
+}
+
+int64_t hone_sample_own_tokens(const hone_samples *samples, size_t i)
+{
+    const hone_sample *sample = hone_samples_at(samples, i);
+    int64_t sum = 0;
+
+    if (!sample || !sample->own)
+        return sample ? sample->response_tokens : 0;
+    for (int64_t t = 0; t < sample->response_tokens; t++)
+        sum += sample->own[t] != 0;
+    return sum;
+}
+
+int64_t hone_samples_own_tokens(const hone_samples *samples)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < hone_samples_count(samples); i++)
+        sum += hone_sample_own_tokens(samples, i);
+    return sum;
 }
 
 const hone_json *hone_sample_column(const hone_samples *samples, size_t i, const char *name)

@@ -10,8 +10,12 @@
  *   P = exp(S - lse), dP = dO V^T, dS = P (dP - rowsum(dO O)) scale
  *   dQ = dS K, dK += dS^T Q, dV += P^T dO
  *
- * Backward runs a key-value head of a segment as one piece of work, so the
- * sums into dK and dV have one order. */
+ * A branch sees the keys of all that it goes on from. They lie in several runs
+ * of rows: products are made run by run into columns of the tile's scores, its
+ * own run first.
+ *
+ * Backward runs a key-value head of a segment with all branches of it as one
+ * piece of work, so the sums into dK and dV have one order. */
 #include "../batch.h"
 #include "../graph.h"
 
@@ -20,11 +24,16 @@
 
 #define TILE 64
 
-/* One segment as attention sees it. */
+/* One segment as attention sees it. Keys are counted from the first of all that
+ * its queries see: its parents' (or its cache slot's) come before its own. */
 struct span {
     int64_t row, length;   /* queries: rows of the batch */
     int64_t past;          /* keys before the first query */
-    const void *k, *v;     /* of the first key, row stride kv_width */
+    int64_t first;         /* the key that k points to: past, 0 with a cache */
+    const void *k, *v;     /* row stride kv_width */
+    int64_t parent;        /* the span it goes on from; -1: none */
+    int64_t root;          /* the last parent, itself if it has none */
+    int64_t next, last;    /* spans of the same root, in order; -1: no more. last: of a root */
 };
 
 struct attention {
@@ -77,9 +86,40 @@ static void tile_init(struct tile *t, const struct attention *a, const struct sp
     }
 }
 
-static const void *tile_keys(const struct tile *t, const void *k)
+/* The part of a tile's keys that lies in one span's rows. */
+struct run {
+    const struct span *span;
+    int64_t column, keys;  /* columns of the tile's scores */
+    int64_t at;            /* its first key's offset from the span's k and v, elements */
+    bool own;              /* the first run */
+};
+
+static bool run_of(const struct tile *t, const struct span *span, struct run *run)
 {
-    return hone_at(t->a->g, k, t->first * t->a->kv_width + t->head / t->a->group * t->a->d);
+    const struct attention *a = t->a;
+    int64_t from = t->first > span->first ? t->first : span->first;
+    int64_t end = t->first + t->keys, to = span->past + span->length;
+
+    run->span = span;
+    run->column = from - t->first;
+    run->keys = (to < end ? to : end) - from;
+    run->at = (from - span->first) * a->kv_width + t->head / a->group * a->d;
+    run->own = span == t->span;
+    return run->keys > 0;
+}
+
+/* for (more = run_begin(t, &r); more; more = run_next(t, &r)). A tile sees keys
+ * of its own span at least, so the first run is its own. */
+static bool run_begin(const struct tile *t, struct run *run)
+{
+    return run_of(t, t->span, run);
+}
+
+static bool run_next(const struct tile *t, struct run *run)
+{
+    int64_t parent = run->span->parent;
+
+    return parent >= 0 && run_of(t, &t->a->spans[parent], run);
 }
 
 /* Offset of the tile's first query row in an array [tokens, width]. */
@@ -93,13 +133,29 @@ static void *tile_lse(const struct tile *t)
     return hone_at(t->a->g, t->a->lse, t->head * t->a->tokens + t->span->row + t->from);
 }
 
-/* s [rows, keys] = Q K^T, unscaled. */
-static void tile_scores(const struct tile *t, void *s)
+/* s [rows, keys] = x K^T, or x V^T: x [rows, d] of the tile's head in an array
+ * [tokens, width]. */
+static void tile_product(const struct tile *t, const void *x, bool values, void *s)
 {
     const struct attention *a = t->a;
+    struct run r;
 
-    a->g->k->gemm(false, true, t->rows, t->keys, a->d, 1, hone_at(a->g, a->q, tile_row(t)), a->width,
-                  tile_keys(t, t->span->k), a->kv_width, 0, s, t->keys);
+    for (bool more = run_begin(t, &r); more; more = run_next(t, &r))
+        a->g->k->gemm(false, true, t->rows, r.keys, a->d, 1, hone_at(a->g, x, tile_row(t)), a->width,
+                      hone_at(a->g, values ? r.span->v : r.span->k, r.at), a->kv_width, 0,
+                      hone_at(a->g, s, r.column), t->keys);
+}
+
+/* y [rows, d] = s V, or s K, added to what y holds where `add` says so. */
+static void tile_combine(const struct tile *t, const void *s, bool values, void *y, bool add)
+{
+    const struct attention *a = t->a;
+    struct run r;
+
+    for (bool more = run_begin(t, &r); more; more = run_next(t, &r))
+        a->g->k->gemm(false, false, t->rows, a->d, r.keys, 1, hone_at(a->g, s, r.column), t->keys,
+                      hone_at(a->g, values ? r.span->v : r.span->k, r.at), a->kv_width,
+                      add || !r.own, hone_at(a->g, y, tile_row(t)), a->width);
 }
 
 /* ---- forward ---- */
@@ -131,11 +187,10 @@ static void attention_piece(void *arg, int64_t i)
     tile_init(&t, a, &a->spans[p->span], p->head, p->from, p->to);
     if (!attention_scratch(a, &s, t.rows * t.keys))
         return;
-    tile_scores(&t, s.data);
+    tile_product(&t, a->q, false, s.data);
     a->g->k->attention_softmax(t.rows, t.keys, s.data, t.keys, a->spec.scale, a->spec.soft_cap, t.low,
                                t.high, tile_lse(&t), false);
-    a->g->k->gemm(false, false, t.rows, a->d, t.keys, 1, s.data, t.keys, tile_keys(&t, t.span->v),
-                  a->kv_width, 0, hone_at(a->g, a->y, tile_row(&t)), a->width);
+    tile_combine(&t, s.data, true, a->y, false);
     hone_pool_give(a->g->pool, &s);
 }
 
@@ -171,61 +226,78 @@ static void backward_give(struct attention *a, struct backward_buffers *b)
     hone_pool_give(a->g->pool, &b->delta);
 }
 
+/* grad += s^T x of the tile's keys: s [rows, keys], x [rows, d] of the tile's
+ * head, grad [tokens, kv_width]. Backward is without a cache, so that a run of
+ * keys is a run of rows of the batch. */
+static void backward_keys(const struct tile *t, const void *s, const void *x, void *grad)
+{
+    const struct attention *a = t->a;
+    struct run r;
+
+    for (bool more = run_begin(t, &r); more; more = run_next(t, &r))
+        a->g->k->gemm(true, false, r.keys, a->d, t->rows, 1, hone_at(a->g, s, r.column), t->keys,
+                      hone_at(a->g, x, tile_row(t)), a->width, 1,
+                      hone_at(a->g, grad, r.span->row * a->kv_width + r.at), a->kv_width);
+}
+
 static void backward_tile(struct attention *a, const struct tile *t, struct backward_buffers *b)
 {
     const hone_kernels *k = a->g->k;
-    int64_t row = tile_row(t), keys = t->keys, kv = tile_row(t);
+    int64_t row = tile_row(t), keys = t->keys;
     const void *dout = hone_at(a->g, a->dout, row), *out = hone_at(a->g, a->out, row);
-    const void *q = hone_at(a->g, a->q, row);
-    void *dk, *dv;
 
-    /* Rows of keys in the batch: backward is without a cache, past is 0. */
-    kv = (t->span->row + t->first) * a->kv_width + t->head / a->group * a->d;
-    dk = hone_at(a->g, a->dk, kv);
-    dv = hone_at(a->g, a->dv, kv);
-    tile_scores(t, b->p.data);
+    tile_product(t, a->q, false, b->p.data);
     if (a->spec.soft_cap > 0)
         memcpy(b->raw.data, b->p.data, (size_t)(t->rows * keys) * hone_graph_width(a->g));
     k->attention_softmax(t->rows, keys, b->p.data, keys, a->spec.scale, a->spec.soft_cap, t->low,
                          t->high, tile_lse(t), true);
-    if (dv)
-        k->gemm(true, false, keys, a->d, t->rows, 1, b->p.data, keys, dout, a->width, 1, dv,
-                a->kv_width);
-    if (!a->dq && !dk)
+    if (a->dv)
+        backward_keys(t, b->p.data, a->dout, a->dv);
+    if (!a->dq && !a->dk)
         return;
     for (int64_t r = 0; r < t->rows; r++) {
         double dot = k->dot(a->d, hone_at(a->g, dout, r * a->width), hone_at(a->g, out, r * a->width));
         hone_convert(k->dtype, hone_at(a->g, b->delta.data, r), HONE_F64, &dot, 1);
     }
-    k->gemm(false, true, t->rows, keys, a->d, 1, dout, a->width, tile_keys(t, t->span->v), a->kv_width,
-            0, b->dp.data, keys);
+    tile_product(t, a->dout, true, b->dp.data);
     k->attention_grad(t->rows, keys, b->p.data, b->dp.data, keys, a->spec.scale, a->spec.soft_cap,
                       b->raw.data, b->delta.data);
     if (a->dq)
-        k->gemm(false, false, t->rows, a->d, keys, 1, b->dp.data, keys, tile_keys(t, t->span->k),
-                a->kv_width, a->add_q, hone_at(a->g, a->dq, row), a->width);
-    if (dk)
-        k->gemm(true, false, keys, a->d, t->rows, 1, b->dp.data, keys, q, a->width, 1, dk, a->kv_width);
+        tile_combine(t, b->dp.data, false, a->dq, a->add_q);
+    if (a->dk)
+        backward_keys(t, b->dp.data, a->q, a->dk);
 }
 
-/* One key-value head of one span: all its query heads and tiles, in order. */
+static void backward_span(struct attention *a, const struct span *span, int64_t kv_head,
+                          struct backward_buffers *b)
+{
+    for (int64_t h = kv_head * a->group; h < (kv_head + 1) * a->group; h++)
+        for (int64_t from = 0; from < span->length; from += TILE) {
+            struct tile t;
+            tile_init(&t, a, span, h, from, from + TILE < span->length ? from + TILE : span->length);
+            backward_tile(a, &t, b);
+        }
+}
+
+/* One key-value head of one root and all that goes on from it, in order: all
+ * their query heads and tiles. */
 static void backward_piece(void *arg, int64_t i)
 {
     struct attention *a = arg;
-    const struct span *span = &a->spans[i / a->spec.kv_heads];
-    int64_t kv_head = i % a->spec.kv_heads, most = TILE * span->length;
+    int64_t root = i / a->spec.kv_heads, most = 0;
     struct backward_buffers b = {0};
 
+    if (a->spans[root].root != root)
+        return;
+    for (int64_t s = root; s >= 0; s = a->spans[s].next)
+        if (a->spans[s].past + a->spans[s].length > most)
+            most = a->spans[s].past + a->spans[s].length;
+    most *= TILE;
     if (attention_scratch(a, &b.p, most) && attention_scratch(a, &b.dp, most) &&
         attention_scratch(a, &b.raw, a->spec.soft_cap > 0 ? most : 0) &&
-        attention_scratch(a, &b.delta, TILE)) {
-        for (int64_t h = kv_head * a->group; h < (kv_head + 1) * a->group; h++)
-            for (int64_t from = 0; from < span->length; from += TILE) {
-                struct tile t;
-                tile_init(&t, a, span, h, from, from + TILE < span->length ? from + TILE : span->length);
-                backward_tile(a, &t, &b);
-            }
-    }
+        attention_scratch(a, &b.delta, TILE))
+        for (int64_t s = root; s >= 0; s = a->spans[s].next)
+            backward_span(a, &a->spans[s], i % a->spec.kv_heads, &b);
     backward_give(a, &b);
 }
 
@@ -304,9 +376,27 @@ static bool attention_append(struct attention *a, struct span *span, const hone_
         return false;
     }
     span->past = segment->position;
+    span->first = 0;
     span->k = hone_cache_keys(cache, a->spec.layer, segment->slot);
     span->v = hone_cache_values(cache, a->spec.layer, segment->slot);
     return true;
+}
+
+/* The span of a segment, behind its root's others. */
+static void attention_span(struct attention *a, size_t s, const hone_segment *segment)
+{
+    struct span *span = &a->spans[s], *root;
+    int64_t i = (int64_t)s;
+
+    *span = (struct span){ .row = segment->start, .length = segment->length,
+                           .parent = segment->parent, .root = i, .next = -1, .last = i };
+    if (span->parent < 0)
+        return;
+    span->root = a->spans[span->parent].root;
+    span->past = span->first = a->spans[span->parent].past + a->spans[span->parent].length;
+    root = &a->spans[span->root];
+    a->spans[root->last].next = i;
+    root->last = i;
 }
 
 static bool attention_spans(struct attention *a, hone_tensor *k, hone_tensor *v,
@@ -317,11 +407,8 @@ static bool attention_spans(struct attention *a, hone_tensor *k, hone_tensor *v,
         hone_graph_fail(a->g, HONE_ENOMEM, "out of memory: attention");
         return false;
     }
-    for (size_t s = 0; s < a->count; s++) {
-        const hone_segment *segment = hone_batch_segment(batch, s);
-        a->spans[s].row = segment->start;
-        a->spans[s].length = segment->length;
-    }
+    for (size_t s = 0; s < a->count; s++)
+        attention_span(a, s, hone_batch_segment(batch, s));
     attention_keys(a, k, v);
     for (size_t s = 0; cache && s < a->count; s++)
         if (hone_batch_segment(batch, s)->slot >= 0 &&

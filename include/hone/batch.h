@@ -1,9 +1,10 @@
 /* batch.h -- a list of segments, packed without padding, and the cache.
  *
  * A segment is a run of consecutive tokens of one sequence. In training each
- * sample is a segment that starts at position 0; in generation a segment
- * continues what its cache slot holds. Prefill and decode mix. Attention
- * never crosses segments. */
+ * sample is a segment that starts at position 0, or a branch that goes on from
+ * another segment of the batch: a prompt is computed once for all responses to
+ * it. In generation a segment continues what its cache slot holds. Prefill and
+ * decode mix. Attention sees a segment and what it goes on from, no other. */
 #ifndef HONE_BATCH_H
 #define HONE_BATCH_H
 
@@ -17,6 +18,7 @@ typedef struct hone_segment {
     int64_t length;    /* tokens */
     int64_t position;  /* of its first token in its sequence */
     int32_t slot;      /* of the cache; -1: none */
+    int32_t parent;    /* the segment it goes on from; -1: none */
 } hone_segment;
 
 HONE_API int hone_batch_new(hone_batch **out, hone_error *err);
@@ -29,6 +31,19 @@ HONE_API void hone_batch_clear(hone_batch *batch);
  * token of a segment at position 0 is never a target. */
 HONE_API int hone_batch_add(hone_batch *batch, const int32_t *tokens, const float *weights,
                             int64_t count, hone_error *err);
+/* Append a segment that goes on from the whole of segment `parent`: a prompt
+ * with several responses, a conversation with several endings. Positions go on,
+ * its tokens see the parent's rows (and those that one goes on from) and its
+ * own. weights as above, but the first token may be a target, too: its
+ * prediction is made at the parent's last row, so that a row can be an output
+ * several times. The parent comes before in the batch, and continues no cache
+ * slot. A parent never sees its branches. */
+HONE_API int hone_batch_branch(hone_batch *batch, size_t parent, const int32_t *tokens,
+                               const float *weights, int64_t count, hone_error *err);
+/* Append a segment at position 0 whose last token is an output, without
+ * target: for heads that judge a whole text. */
+HONE_API int hone_batch_add_end(hone_batch *batch, const int32_t *tokens, int64_t count,
+                                hone_error *err);
 /* Append a segment that continues cache slot `slot` at `position`. Its last
  * token is an output (all_outputs: every token), without targets. */
 HONE_API int hone_batch_continue(hone_batch *batch, int32_t slot, int64_t position,
@@ -41,8 +56,10 @@ HONE_API const int32_t *hone_batch_positions(const hone_batch *batch); /* [token
 HONE_API size_t hone_batch_segments(const hone_batch *batch);
 HONE_API const hone_segment *hone_batch_segment(const hone_batch *batch, size_t i);
 
-/* Outputs in order of rows: which rows, what follows them (-1: no target), the
- * weights, and the segment each belongs to. [outputs] each. */
+/* Outputs in order of segments, and of tokens within: which rows, what follows
+ * them (-1: no target), the weights, and the segment each belongs to (of the
+ * first token of a branch the branch, though the row is its parent's). Never
+ * more than tokens. [outputs] each. */
 HONE_API int64_t hone_batch_outputs(const hone_batch *batch);
 HONE_API const int32_t *hone_batch_output_rows(const hone_batch *batch);
 HONE_API const int32_t *hone_batch_targets(const hone_batch *batch);
@@ -66,7 +83,7 @@ typedef enum hone_mask { HONE_CAUSAL, HONE_FULL } hone_mask;
 
 typedef struct hone_attention_spec {
     int64_t heads, kv_heads; /* kv_heads divides heads */
-    hone_mask mask;          /* within a segment */
+    hone_mask mask;          /* within a segment; a branch sees all it goes on from */
     int64_t window;          /* a token sees itself and the window - 1 before; 0: all */
     double scale;            /* of q k^T; 0: 1/sqrt(d_head) */
     double soft_cap;         /* scores become cap * tanh(score / cap); 0: none */

@@ -2,6 +2,7 @@
 #ifndef HONE_H
 #define HONE_H
 
+#include <hone/advantage.h>
 #include <hone/base.h>
 #include <hone/batch.h>
 #include <hone/bias.h>
@@ -24,10 +25,12 @@
 #include <hone/plugin.h>
 #include <hone/quality.h>
 #include <hone/random.h>
+#include <hone/reward.h>
 #include <hone/safetensors.h>
 #include <hone/sample.h>
 #include <hone/select.h>
 #include <hone/statistics.h>
+#include <hone/store.h>
 #include <hone/strategy.h>
 #include <hone/tensor.h>
 #include <hone/tokenizer.h>

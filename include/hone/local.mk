@@ -1,6 +1,7 @@
 # The contract: every header here is public and compiles alone.
 honeincludedir = $(includedir)/hone
 honeinclude_HEADERS =
+honeinclude_HEADERS += include/hone/advantage.h
 honeinclude_HEADERS += include/hone/base.h
 honeinclude_HEADERS += include/hone/batch.h
 honeinclude_HEADERS += include/hone/bias.h
@@ -24,10 +25,12 @@ honeinclude_HEADERS += include/hone/param.h
 honeinclude_HEADERS += include/hone/plugin.h
 honeinclude_HEADERS += include/hone/quality.h
 honeinclude_HEADERS += include/hone/random.h
+honeinclude_HEADERS += include/hone/reward.h
 honeinclude_HEADERS += include/hone/safetensors.h
 honeinclude_HEADERS += include/hone/sample.h
 honeinclude_HEADERS += include/hone/select.h
 honeinclude_HEADERS += include/hone/statistics.h
+honeinclude_HEADERS += include/hone/store.h
 honeinclude_HEADERS += include/hone/strategy.h
 honeinclude_HEADERS += include/hone/tensor.h
 honeinclude_HEADERS += include/hone/tokenizer.h

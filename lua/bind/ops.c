@@ -259,25 +259,16 @@ static int ops_pick(lua_State *L)
     return bind_result(L, g, mark, hone_pick(g, a, index));
 }
 
-/* t:segment_sum { lengths }: sums of runs of rows. */
+/* t:segment_sum(lengths): sums of runs of rows. */
 static int ops_segment_sum(lua_State *L)
 {
     hone_tensor *a = bind_tensor_check(L, 1);
-    int64_t n = hone_tensor_extent(a, 0), count, end = 0;
-    const int32_t *lengths = ops_indices(L, 2, 0, n + 1, &count);
-    int32_t *starts = bind_buffer(L, (size_t)count + 1, sizeof *starts);
+    const hone_tensor *lengths = bind_lengths(L, 2);
+    const int32_t *starts = bind_starts(L, lengths, hone_tensor_extent(a, 0), "segment_sum");
     hone_graph *g = bind_graph(L);
     size_t mark = hone_graph_mark(g);
 
-    for (int64_t i = 0; i < count; i++) {
-        end += lengths[i];
-        if (end > n)
-            break;
-        starts[i + 1] = (int32_t)end;
-    }
-    if (end != n)
-        bind_fail(L, "segment_sum: the lengths do not add up to %" PRId64 " rows", n);
-    return bind_result(L, g, mark, hone_segment_sum(g, a, starts, count));
+    return bind_result(L, g, mark, hone_segment_sum(g, a, starts, hone_tensor_count(lengths)));
 }
 
 /* concat { a, b, ... }. */

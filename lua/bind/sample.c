@@ -63,12 +63,26 @@ static void sample_push_logp(lua_State *L, const hone_sample *s)
     }
 }
 
+static void sample_push_own(lua_State *L, const hone_sample *s)
+{
+    if (!s->own) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_createtable(L, (int)s->response_tokens, 0);
+    for (int64_t i = 0; i < s->response_tokens; i++) {
+        lua_pushboolean(L, s->own[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
 /* s.response, s.prompt, s.response_tokens, ...; any other name is a column of
  * the row, nil where it has none. */
 static int sample_index(lua_State *L)
 {
     static const char *const names[] = { "response", "prompt", "response_tokens", "prompt_tokens",
-                                         "finish", "group", "seed", "tokens", "logp", "row", NULL };
+                                         "finish", "group", "seed", "tokens", "logp", "row", "own",
+                                         NULL };
     const sample_ref *ref = luaL_checkudata(L, 1, sample_name);
     const char *key = luaL_checkstring(L, 2);
     const hone_sample *s = hone_samples_at(ref->samples, ref->i);
@@ -88,6 +102,7 @@ static int sample_index(lua_State *L)
     case 7: sample_push_tokens(L, s); break;
     case 8: sample_push_logp(L, s); break;
     case 9: s->row ? bind_push_json(L, s->row) : lua_pushnil(L); break;
+    case 10: sample_push_own(L, s); break;
     default: {
         const hone_json *column = hone_sample_column(ref->samples, ref->i, key);
         column ? bind_push_json(L, column) : lua_pushnil(L);
@@ -162,8 +177,31 @@ static float *samples_floats(lua_State *L, int index, int64_t count)
     return items;
 }
 
+/* Marks of own tokens, a list of booleans, in a box; NULL for nil. */
+static uint8_t *samples_marks(lua_State *L, int index, int64_t count)
+{
+    uint8_t *items;
+
+    index = lua_absindex(L, index);
+    if (lua_isnil(L, index))
+        return NULL;
+    luaL_checktype(L, index, LUA_TTABLE);
+    if ((int64_t)lua_rawlen(L, index) != count)
+        bind_fail(L, "own: %llu marks for %" PRId64 " response tokens",
+                  (unsigned long long)lua_rawlen(L, index), count);
+    items = bind_buffer(L, (size_t)count, sizeof *items);
+    for (int64_t i = 0; i < count; i++) {
+        if (lua_rawgeti(L, index, i + 1) != LUA_TBOOLEAN)
+            bind_fail(L, "own: mark %" PRId64 " is a %s (allowed: true and false)", i + 1,
+                      luaL_typename(L, -1));
+        items[i] = (uint8_t)lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    }
+    return items;
+}
+
 /* samples:add { prompt = , response = , tokens = , prompt_tokens = , logp = ,
- * finish = , row = , group = , seed = }. */
+ * own = , finish = , row = , group = , seed = }. */
 static int samples_add(lua_State *L)
 {
     hone_samples *samples = samples_check(L);
@@ -186,6 +224,8 @@ static int samples_add(lua_State *L)
         s.response_tokens = (int64_t)ids->count - s.prompt_tokens;
         lua_getfield(L, 2, "logp");
         s.logp = samples_floats(L, -1, s.response_tokens);
+        lua_getfield(L, 2, "own");
+        s.own = samples_marks(L, -1, s.response_tokens);
     } else {
         s.prompt_tokens = bind_field_int(L, 2, "prompt_tokens", 0);
         s.response_tokens = bind_field_int(L, 2, "response_tokens", 0);
@@ -197,9 +237,52 @@ static int samples_add(lua_State *L)
     return 1;
 }
 
+/* samples:own_tokens(): of all. */
+static int samples_own_tokens(lua_State *L)
+{
+    lua_pushinteger(L, hone_samples_own_tokens(samples_check(L)));
+    return 1;
+}
+
+/* samples:logp_tensor() [own tokens], samples:lengths_tensor() [samples]: own
+ * tokens of each, samples:truncated() [samples]: 1 where the finish is "length". */
+typedef int samples_fill(hone_tensor **out, const hone_samples *samples, hone_error *err);
+
+static int samples_tensor(lua_State *L, samples_fill *fill)
+{
+    const hone_samples *samples = samples_check(L);
+    bind_tensor *handle = bind_tensor_box(L);
+    hone_error err = { 0 };
+
+    return bind_tensor_filled(L, handle, fill(&handle->tensor, samples, &err), &err);
+}
+
+static int samples_logp_tensor(lua_State *L)
+{
+    return samples_tensor(L, hone_samples_logp);
+}
+
+static int samples_lengths_tensor(lua_State *L)
+{
+    return samples_tensor(L, hone_samples_lengths);
+}
+
+static int samples_truncated(lua_State *L)
+{
+    return samples_tensor(L, hone_samples_truncated);
+}
+
 static int samples_step(lua_State *L)
 {
     lua_pushinteger(L, hone_samples_step(samples_check(L)));
+    return 1;
+}
+
+/* samples:set_step(step): of training, told to metrics. */
+static int samples_set_step(lua_State *L)
+{
+    hone_samples_set_step(samples_check(L), luaL_checkinteger(L, 2));
+    lua_settop(L, 1);
     return 1;
 }
 
@@ -223,7 +306,11 @@ static int samples_tostring(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg samples_methods[] = { { "add", samples_add }, { NULL, NULL } };
+static const luaL_Reg samples_methods[] = {
+    { "add", samples_add }, { "own_tokens", samples_own_tokens },
+    { "logp_tensor", samples_logp_tensor }, { "lengths_tensor", samples_lengths_tensor },
+    { "truncated", samples_truncated }, { "set_step", samples_set_step }, { NULL, NULL },
+};
 static const luaL_Reg samples_properties[] = { { "step", samples_step }, { NULL, NULL } };
 static const luaL_Reg samples_meta[] = {
     { "__len", samples_length }, { "__index", samples_index }, { "__tostring", samples_tostring },

@@ -67,6 +67,26 @@ void bind_tensor_pay(lua_State *L)
     lua_gc(L, LUA_GCSTEP, kb > INT32_MAX ? INT32_MAX : (int)kb);
 }
 
+bind_tensor *bind_tensor_box(lua_State *L)
+{
+    bind_tensor *handle;
+
+    bind_tensor_pay(L);
+    handle = lua_newuserdatauv(L, sizeof *handle, 0);
+    *handle = (bind_tensor){ 0 };
+    luaL_setmetatable(L, tensor_name);
+    return handle;
+}
+
+int bind_tensor_filled(lua_State *L, bind_tensor *handle, int code, const hone_error *err)
+{
+    bind_ok(L, code, err);
+    handle->bytes = (size_t)hone_tensor_count(handle->tensor) *
+                    hone_dtype_size(hone_tensor_dtype(handle->tensor));
+    bind_get(L)->unpaid += handle->bytes;
+    return 1;
+}
+
 hone_tensor *bind_tensor_test(lua_State *L, int index)
 {
     const bind_tensor *handle = luaL_testudata(L, index, tensor_name);
@@ -98,17 +118,11 @@ typedef struct tensor_shape {
 /* Push a handle of a new zeroed tensor. */
 static hone_tensor *tensor_new(lua_State *L, hone_dtype dtype, const tensor_shape *shape)
 {
-    bind_state *state = bind_get(L);
-    bind_tensor *handle;
+    bind_tensor *handle = bind_tensor_box(L);
     hone_error err = { 0 };
 
-    bind_tensor_pay(L);
-    handle = lua_newuserdatauv(L, sizeof *handle, 0);
-    *handle = (bind_tensor){ 0 };
-    luaL_setmetatable(L, tensor_name);
-    bind_ok(L, hone_tensor_new(&handle->tensor, dtype, shape->dims, shape->extent, &err), &err);
-    handle->bytes = (size_t)hone_tensor_count(handle->tensor) * hone_dtype_size(dtype);
-    state->unpaid += handle->bytes;
+    bind_tensor_filled(L, handle, hone_tensor_new(&handle->tensor, dtype, shape->dims,
+                                                  shape->extent, &err), &err);
     return handle->tensor;
 }
 
