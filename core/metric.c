@@ -60,12 +60,12 @@ void hone_scores_free(hone_scores *scores)
     hone_free(scores);
 }
 
-static int scores_new(hone_scores **out, const hone_samples *samples, hone_error *err)
+int hone_scores_new(hone_scores **out, const hone_samples *samples, hone_error *err)
 {
     size_t n = hone_samples_count(samples), room = n ? n : 1;
     hone_scores *s = hone_alloc(1, sizeof *s);
 
-    *out = s;
+    *out = NULL;
     if (!s)
         return hone_fail_memory(err, "scores");
     s->count = n;
@@ -74,11 +74,23 @@ static int scores_new(hone_scores **out, const hone_samples *samples, hone_error
     s->messages = hone_alloc(room, sizeof *s->messages);
     s->tokens = hone_alloc(room, sizeof *s->tokens);
     s->lengths = hone_alloc(room, sizeof *s->lengths);
-    if (!s->states || !s->values || !s->messages || !s->tokens || !s->lengths)
+    if (!s->states || !s->values || !s->messages || !s->tokens || !s->lengths) {
+        hone_scores_free(s);
         return hone_fail_memory(err, "scores");
+    }
     for (size_t i = 0; i < n; i++)
         s->lengths[i] = hone_sample_response_tokens(samples, i);
+    *out = s;
     return HONE_OK;
+}
+
+int hone_scores_finish(hone_scores *s, const char *who, hone_error *err)
+{
+    for (size_t i = 0; i < s->count && !s->broken.code; i++) {
+        if (s->states[i] == HONE_SCORE_MISSING)
+            hone_score_fail(s, i, "%s set no score", who);
+    }
+    return s->broken.code ? hone_fail(err, s->broken.code, "%s", s->broken.message) : HONE_OK;
 }
 
 /* ---- in score ---- */
@@ -247,6 +259,7 @@ int hone_metric_score(hone_instance *metric, const hone_samples *samples, hone_s
     const hone_plugin *plugin = hone_instance_plugin(metric);
     int (*score)(void *, hone_scores *, const hone_samples *, hone_error *) = NULL;
     hone_scores *s = NULL;
+    char *who = NULL;
     int code;
 
     *out = NULL;
@@ -255,26 +268,25 @@ int hone_metric_score(hone_instance *metric, const hone_samples *samples, hone_s
     if (!score)
         return hone_fail(err, HONE_EINVAL, "%s/%s does not score samples", plugin->kind,
                          plugin->name);
-    code = scores_new(&s, samples, err);
+    code = hone_scores_new(&s, samples, err);
     if (code)
         goto out;
-    code = score(hone_instance_self(metric), s, samples, err);
+    who = hone_format("metric/%s", plugin->name);
+    code = who ? score(hone_instance_self(metric), s, samples, err)
+               : hone_fail_memory(err, "scores");
     if (!code && s->broken.code)
         code = hone_fail(err, s->broken.code, "%s", s->broken.message);
     if (code) {
         hone_fail_in(err, "metric/%s", plugin->name);
         goto out;
     }
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->states[i] == HONE_SCORE_MISSING)
-            hone_score_fail(s, i, "metric/%s set no score", plugin->name);
-    }
-    code = s->broken.code ? hone_fail(err, s->broken.code, "%s", s->broken.message) : HONE_OK;
+    code = hone_scores_finish(s, who, err);
     if (code)
         goto out;
     *out = s;
     s = NULL;
 out:
+    hone_free(who);
     hone_scores_free(s);
     return code;
 }

@@ -16,6 +16,7 @@ EXTRA_DIST += tests/lua_command.lua
 EXTRA_DIST += tests/lua_examples.lua
 EXTRA_DIST += tests/lua_memory.lua
 EXTRA_DIST += tests/lua_plugins.lua
+EXTRA_DIST += tests/lua_reward.lua
 EXTRA_DIST += tests/lua_sft.lua
 EXTRA_DIST += tests/lua_tensor.lua
 EXTRA_DIST += tests/lua_values.lua

@@ -35,6 +35,11 @@ typedef enum hone_score_state { HONE_SCORE_MISSING, HONE_SCORE_NUMBER, HONE_SCOR
 /* Score samples. A sample left unset is a failure. **out is owned. */
 HONE_API int hone_metric_score(hone_instance *metric, const hone_samples *samples,
                                hone_scores **out, hone_error *err);
+/* For who scores without a plugin: scores to be set as in score, then finished,
+ * which fails where a setter could not do its work, and fails the samples left
+ * unset; `who` names the scorer in messages. **out is owned. */
+HONE_API int hone_scores_new(hone_scores **out, const hone_samples *samples, hone_error *err);
+HONE_API int hone_scores_finish(hone_scores *scores, const char *who, hone_error *err);
 HONE_API void hone_scores_free(hone_scores *scores);
 HONE_API size_t hone_scores_count(const hone_scores *scores);
 HONE_API hone_score_state hone_scores_state(const hone_scores *scores, size_t i);

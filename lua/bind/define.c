@@ -4,15 +4,11 @@
  *     options = { { "floor", "number", default = 0, min = 0, doc = "..." }, ... },
  *     score = function(s, o) ... end | score_batch = function(samples, o) ... end }
  *
- * The table stays in Lua's registry, so that the descriptor borrows its texts.
- * Calls run on the interpreter's own thread, under pcall. */
-#include "bind.h"
+ * The table stays in Lua's registry, so that the descriptor borrows its texts. */
+#include "score.h"
 
 #include <float.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* An option's place in the instance: room for the largest, a range or a list. */
 #define DEFINE_SLOT 16
@@ -23,8 +19,9 @@ typedef struct bind_definition {
     bind_state *state;
     int table;               /* in the registry: what the script gave */
     int kept;                /* in the registry: texts made for the options */
-    bool batch;              /* score_batch */
-    double timeout;          /* seconds a call may take; 0: any */
+    int function;            /* in the registry: score, or score_batch */
+    bool batch;
+    double timeout;          /* seconds that a call may take; 0: any */
     hone_option *options;    /* ends with HONE_OPT_END */
     const char ***choices;   /* [options], each NULL or a list that ends with NULL */
     size_t count;
@@ -50,175 +47,15 @@ void bind_definitions_free(bind_state *state)
 
 /* ---- scoring ---- */
 
-typedef struct define_call {
-    const bind_definition *definition;
-    hone_instance *instance;
-    hone_scores *out;
-    const hone_samples *samples;
-} define_call;
-
-static double define_clock(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* Runs every so many instructions of the script: Ctrl-C, and the time limit. */
-static void define_hook(lua_State *L, lua_Debug *ar)
-{
-    const bind_state *state = bind_get(L);
-
-    (void)ar;
-    if (hone_context_interrupted(state->context))
-        luaL_error(L, "interrupted");
-    if (state->deadline > 0 && define_clock() > state->deadline)
-        luaL_error(L, "took longer than its timeout");
-}
-
-static void define_log_traceback(lua_State *L, const bind_definition *d)
-{
-    luaL_traceback(L, L, lua_tostring(L, 1), 1);
-    hone_log(d->state->context, HONE_LOG_DEBUG, "%s/%s: %s", d->plugin.kind, d->plugin.name,
-             lua_tostring(L, -1));
-    lua_pop(L, 1);
-}
-
-/* Message handler: the message as text; the traceback goes to the log. */
-static int define_message(lua_State *L)
-{
-    const bind_definition *d = lua_touserdata(L, lua_upvalueindex(1));
-
-    luaL_tolstring(L, 1, NULL);
-    lua_replace(L, 1);
-    lua_settop(L, 1);
-    define_log_traceback(L, d);
-    return 1;
-}
-
-static void define_set_table(lua_State *L, const define_call *call, size_t i, int table)
-{
-    hone_scores *out = call->out;
-
-    if (lua_getfield(L, table, "score") == LUA_TNUMBER)
-        hone_score_set(out, i, lua_tonumber(L, -1));
-    else
-        hone_score_na(out, i);
-    if (lua_getfield(L, table, "heads") == LUA_TTABLE) {
-        lua_pushnil(L);
-        while (lua_next(L, -2)) {
-            if (lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TNUMBER)
-                hone_score_head(out, i, lua_tostring(L, -2), lua_tonumber(L, -1));
-            lua_pop(L, 1);
-        }
-    }
-    if (lua_getfield(L, table, "tokens") == LUA_TTABLE) {
-        for (lua_Unsigned k = 0, n = lua_rawlen(L, -1); k < n; k++) {
-            lua_rawgeti(L, -1, (lua_Integer)k + 1);
-            hone_score_token(out, i, (int64_t)k, lua_tonumber(L, -1));
-            lua_pop(L, 1);
-        }
-    }
-    lua_pop(L, 3);
-}
-
-/* A value that score returned for sample i: a number; nil: does not apply;
- * a table { score = , heads = { name = number }, tokens = { ... } }. */
-static void define_set(lua_State *L, const define_call *call, size_t i, int value)
-{
-    value = lua_absindex(L, value);
-    switch (lua_type(L, value)) {
-    case LUA_TNUMBER: hone_score_set(call->out, i, lua_tonumber(L, value)); break;
-    case LUA_TNIL: hone_score_na(call->out, i); break;
-    case LUA_TBOOLEAN: hone_score_set(call->out, i, lua_toboolean(L, value)); break;
-    case LUA_TTABLE: define_set_table(L, call, i, value); break;
-    default:
-        hone_score_fail(call->out, i, "score returned a %s (allowed: a number, nil, a table)",
-                        luaL_typename(L, value));
-    }
-}
-
-/* A failure in score is that sample's: the others are scored. */
-static void define_run_each(lua_State *L, const define_call *call, int samples, int options)
-{
-    int handler;
-
-    lua_pushlightuserdata(L, (void *)call->definition);
-    lua_pushcclosure(L, define_message, 1);
-    handler = lua_gettop(L);
-    for (size_t i = 0; i < hone_samples_count(call->samples); i++) {
-        lua_getfield(L, options - 1, "score");
-        bind_sample_push(L, samples, i);
-        lua_pushvalue(L, options);
-        if (lua_pcall(L, 2, 1, handler) != LUA_OK)
-            hone_score_fail(call->out, i, "%s", lua_tostring(L, -1));
-        else
-            define_set(L, call, i, -1);
-        lua_settop(L, handler);
-        if (hone_context_interrupted(call->definition->state->context))
-            luaL_error(L, "interrupted");
-    }
-}
-
-/* Protected: scores all samples. */
-static int define_run(lua_State *L)
-{
-    const define_call *call = lua_touserdata(L, 1);
-    int samples, options;
-
-    luaL_checkstack(L, 16, NULL);
-    bind_samples_push(L, call->samples);
-    samples = lua_gettop(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, call->definition->table);
-    bind_push_json(L, hone_instance_options(call->instance));
-    options = lua_gettop(L);
-    if (!call->definition->batch) {
-        define_run_each(L, call, samples, options);
-        return 0;
-    }
-    lua_getfield(L, options - 1, "score_batch");
-    lua_pushvalue(L, samples);
-    lua_pushvalue(L, options);
-    lua_call(L, 2, 1);
-    if (!lua_istable(L, -1))
-        luaL_error(L, "score_batch returned a %s (allowed: a list of scores)",
-                   luaL_typename(L, -1));
-    for (size_t i = 0; i < hone_samples_count(call->samples); i++) {
-        lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        define_set(L, call, i, -1);
-        lua_pop(L, 1);
-    }
-    return 0;
-}
-
 static int define_score(void *self, hone_scores *out, const hone_samples *samples, hone_error *err)
 {
     hone_instance *instance = hone_instance_of(self);
     const bind_definition *d = (const bind_definition *)hone_instance_plugin(instance);
-    define_call call = { d, instance, out, samples };
-    bind_state *state = d->state;
-    lua_State *L = state->L;
-    int top = lua_gettop(L), code = HONE_OK;
-    double before = state->deadline;
 
-    if (!lua_checkstack(L, 8))
-        return hone_fail(err, HONE_ENOMEM, "the Lua stack is full");
-    state->deadline = d->timeout > 0 ? define_clock() + d->timeout : before;
-    lua_sethook(L, define_hook, LUA_MASKCOUNT, 10000);
-    lua_pushlightuserdata(L, (void *)d);
-    lua_pushcclosure(L, define_message, 1);
-    lua_pushcfunction(L, define_run);
-    lua_pushlightuserdata(L, &call);
-    if (lua_pcall(L, 1, 0, top + 1) != LUA_OK)
-        code = hone_fail(err, hone_context_interrupted(state->context) ? HONE_EINTERRUPTED
-                                                                       : HONE_EINVAL,
-                         "%s", lua_tostring(L, -1));
-    if (before == 0)
-        lua_sethook(L, NULL, 0, 0);
-    state->deadline = before;
-    lua_settop(L, top);
-    return code;
+    return bind_score(&(score_call){ .state = d->state, .name = d->plugin.name,
+                                     .samples = samples, .out = out, .function = d->function,
+                                     .options = hone_instance_options(instance),
+                                     .batch = d->batch, .timeout = d->timeout }, err);
 }
 
 static const hone_metric_ops define_metric_ops = { .size = sizeof define_metric_ops,
@@ -394,6 +231,7 @@ static void define_fill(lua_State *L, bind_definition *d, int table)
     d->batch = lua_getfield(L, table, "score_batch") == LUA_TFUNCTION;
     if (!d->batch && lua_getfield(L, table, "score") != LUA_TFUNCTION)
         bind_fail(L, "define: score = function(s) ... end is missing");
+    d->function = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_settop(L, table);
     define_options(L, d, table);
     d->plugin.instance_size = DEFINE_SLOT * (d->count + 1);

@@ -1,7 +1,7 @@
 /* metric.c -- scoring samples with metrics. */
-#include "bind.h"
+#include "score.h"
 
-#include <string.h>
+#include <math.h>
 
 static void metric_scores_free(void *object)
 {
@@ -10,14 +10,13 @@ static void metric_scores_free(void *object)
 
 static const luaL_Reg metric_scores_methods[];
 static const luaL_Reg metric_scores_meta[];
-static const bind_class metric_scores_class;
 
 /* metric:score(samples), or metric(samples). */
 static int metric_score(lua_State *L)
 {
     hone_instance *metric = bind_instance_check(L, 1, "metric");
     hone_samples *samples = bind_check(L, 2, &bind_samples_class);
-    bind_box *box = bind_new(L, &metric_scores_class);
+    bind_box *box = bind_new(L, &bind_scores_class);
     lua_State *before = bind_enter(L);
     hone_error err = { 0 };
     int code = hone_metric_score(metric, samples, (hone_scores **)&box->object, &err);
@@ -27,9 +26,18 @@ static int metric_score(lua_State *L)
     return 1;
 }
 
+static void metric_tensor_free(void *object)
+{
+    hone_tensor_free(object);
+}
+
+static const luaL_Reg metric_no_methods[] = { { NULL, NULL } };
+static const bind_class metric_tensor_class = { "hone.scores.tensor", metric_tensor_free,
+                                                metric_no_methods, NULL, NULL };
+
 static hone_scores *metric_check(lua_State *L)
 {
-    return bind_check(L, 1, &metric_scores_class);
+    return bind_check(L, 1, &bind_scores_class);
 }
 
 static int metric_scores_length(lua_State *L)
@@ -101,14 +109,88 @@ static int metric_scores_summary(lua_State *L)
     return 1;
 }
 
+/* Push a zeroed tensor [n] of f32. */
+static hone_tensor *metric_vector(lua_State *L, size_t n)
+{
+    bind_box *box = bind_new(L, &metric_tensor_class);
+    int64_t extent = (int64_t)n;
+    hone_error err = { 0 };
+
+    bind_ok(L, hone_tensor_new((hone_tensor **)&box->object, HONE_F32, 1, &extent, &err), &err);
+    bind_tensor_push(L, box->object, false);
+    return box->object;
+}
+
+/* scores:tensor(): [samples], NaN where there is no number. */
+static int metric_scores_tensor(lua_State *L)
+{
+    hone_scores *scores = metric_check(L);
+    size_t n = hone_scores_count(scores);
+    hone_tensor *t = metric_vector(L, n);
+
+    for (size_t i = 0; i < n; i++)
+        hone_tensor_set(t, (int64_t)i, hone_scores_value(scores, i));
+    return 1;
+}
+
+/* scores:tokens(samples): of the model's own tokens of all samples, NaN where none
+ * was set: [tokens]; nil where no sample has any. */
+static int metric_scores_tokens(lua_State *L)
+{
+    hone_scores *scores = metric_check(L);
+    hone_samples *samples = bind_check(L, 2, &bind_samples_class);
+    bool any = false;
+    int64_t next = 0;
+    hone_tensor *t;
+
+    for (size_t i = 0; i < hone_samples_count(samples); i++)
+        any = any || hone_scores_tokens(scores, i);
+    if (!any) {
+        lua_pushnil(L);
+        return 1;
+    }
+    t = metric_vector(L, (size_t)hone_samples_own_tokens(samples));
+    for (size_t i = 0; i < hone_samples_count(samples); i++) {
+        const hone_sample *s = hone_samples_at(samples, i);
+        const double *values = hone_scores_tokens(scores, i);
+
+        for (int64_t k = 0; k < hone_sample_response_tokens(samples, i); k++) {
+            if ((!s->own || s->own[k]) && next < hone_tensor_count(t))
+                hone_tensor_set(t, next++, values ? values[k] : (double)NAN);
+        }
+    }
+    return 1;
+}
+
+/* scores:failures(): a list of { sample = i, message = }. */
+static int metric_scores_failures(lua_State *L)
+{
+    hone_scores *scores = metric_check(L);
+    lua_Integer n = 0;
+
+    lua_newtable(L);
+    for (size_t i = 0; i < hone_scores_count(scores); i++) {
+        if (hone_scores_state(scores, i) != HONE_SCORE_FAILED)
+            continue;
+        lua_createtable(L, 0, 2);
+        lua_pushinteger(L, (lua_Integer)i + 1);
+        lua_setfield(L, -2, "sample");
+        lua_pushstring(L, hone_scores_message(scores, i));
+        lua_setfield(L, -2, "message");
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
 static const luaL_Reg metric_scores_methods[] = {
     { "state", metric_scores_state }, { "head", metric_scores_head },
-    { "summary", metric_scores_summary }, { NULL, NULL },
+    { "summary", metric_scores_summary }, { "tensor", metric_scores_tensor },
+    { "tokens", metric_scores_tokens }, { "failures", metric_scores_failures }, { NULL, NULL },
 };
 static const luaL_Reg metric_scores_meta[] = {
     { "__len", metric_scores_length }, { "__index", metric_scores_index }, { NULL, NULL },
 };
-static const bind_class metric_scores_class = { "hone.scores", metric_scores_free,
+const bind_class bind_scores_class = { "hone.scores", metric_scores_free,
                                                 metric_scores_methods, NULL, metric_scores_meta };
 
 void bind_open_metric(lua_State *L)
@@ -117,11 +199,13 @@ void bind_open_metric(lua_State *L)
         { "score", metric_score }, { "call", metric_score }, { NULL, NULL },
     };
 
-    bind_class_new(L, &metric_scores_class);
-    lua_pop(L, 1);
+    bind_class_new(L, &metric_tensor_class);
+    bind_class_new(L, &bind_scores_class);
+    lua_pop(L, 2);
     lua_getfield(L, -1, "kind");
     lua_pushliteral(L, "metric");
     lua_call(L, 1, 1);
     luaL_setfuncs(L, methods, 0);
     lua_pop(L, 1);
+    bind_open_reward(L);
 }
