@@ -12,7 +12,7 @@ local rewards = require "hone.reward"
 local schema = {
   { "model", "model", required = true, doc = "that answers" },
   { "prompts", "any", required = true, doc = "as of model:generate" },
-  { "reward", "any", required = true, doc = "what scores" },
+  { "reward", "reward", required = true, doc = "what scores" },
   { "samples", "integer", default = 8, min = 1, doc = "of each prompt" },
   { "sampling", "table", options = policy.sampling },
   { "seed", "integer", default = 0, doc = "of sampling" },

@@ -27,7 +27,7 @@ end
 return hone.algorithm("online_dpo", {
   { "policy", "model", required = true, doc = "the model that learns" },
   { "prompts", "data", required = true, doc = "what it answers" },
-  { "reward", "any", required = true, doc = "a metric, a reward model, a sum of these, a function" },
+  { "reward", "reward", required = true, doc = "a metric, a reward model, a sum of these, a function" },
   { "reference", "model",
     doc = "of the loss; unset: the policy as it was, adapter off where there is one" },
   { "group", "integer", default = 2, min = 2, doc = "samples a prompt" },

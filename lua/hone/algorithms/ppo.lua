@@ -24,7 +24,7 @@ end
 return hone.algorithm("ppo", {
   { "policy", "model", required = true, doc = "the model that learns" },
   { "prompts", "data", required = true, doc = "what it answers" },
-  { "reward", "any", required = true, doc = "a metric, a reward model, a sum of these, a function" },
+  { "reward", "reward", required = true, doc = "a metric, a reward model, a sum of these, a function" },
   { "reference", "model",
     doc = "what KL is taken against; unset: the policy as it was, adapter off where there is one" },
   { "critic", "model", doc = "that values answers; unset: a head on the policy" },

@@ -28,7 +28,7 @@ end
 return hone.algorithm("raft", {
   { "policy", "model", required = true, doc = "the model that learns" },
   { "prompts", "data", required = true, doc = "what it answers" },
-  { "reward", "any", required = true, doc = "a metric, a reward model, a sum of these, a function" },
+  { "reward", "reward", required = true, doc = "a metric, a reward model, a sum of these, a function" },
   { "group", "integer", default = 8, min = 2, doc = "samples a prompt" },
   { "keep", "integer", default = 1, min = 1, doc = "of them that are learned" },
 }, function(o, run)

@@ -9,7 +9,7 @@ local T = hone.tensor
 return hone.algorithm("reinforce_pp", {
   { "policy", "model", required = true, doc = "the model that learns" },
   { "prompts", "data", required = true, doc = "what it answers" },
-  { "reward", "any", required = true, doc = "a metric, a reward model, a sum of these, a function" },
+  { "reward", "reward", required = true, doc = "a metric, a reward model, a sum of these, a function" },
   { "reference", "model",
     doc = "what KL is taken against; unset: the policy as it was, adapter off where there is one" },
   { "samples", "integer", default = 1, min = 1, doc = "of each prompt" },
@@ -35,7 +35,7 @@ return hone.algorithm("reinforce_pp", {
       penalty = T.kl(roll.logp, run.reference:logp(roll), o.estimator)
       reward = reward - o.kl * penalty
     end
-    local advantage = T.whiten(T.discounted_sum(reward, roll.lengths, o.gamma),
+    local advantage = T.whiten(T.discounted(reward, roll.lengths, o.gamma),
                                { mask = roll:mask() })
 
     for epoch = 1, o.epochs do

@@ -9,7 +9,7 @@ local T = hone.tensor
 return hone.algorithm("rloo", {
   { "policy", "model", required = true, doc = "the model that learns" },
   { "prompts", "data", required = true, doc = "what it answers" },
-  { "reward", "any", required = true, doc = "a metric, a reward model, a sum of these, a function" },
+  { "reward", "reward", required = true, doc = "a metric, a reward model, a sum of these, a function" },
   { "reference", "model",
     doc = "what KL is taken against; unset: the policy as it was, adapter off where there is one" },
   { "group", "integer", default = 4, min = 2, doc = "samples a prompt" },
