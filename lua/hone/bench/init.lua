@@ -8,9 +8,10 @@ local files = require "hone.files"
 local shapes = require "hone.bench.shapes"
 local text = require "hone.text"
 
-local benches, bench = {}, { names = { "machine", "train", "decode", "prefill", "tokenize", "start" } }
+local benches, bench = {}, { names = { "machine", "train", "decode", "prefill", "tokenize", "start", "rlhf" } }
 
--- limit: a number, or which of the machine's ("fma", "read"), in units of 1e9.
+-- limit: a number, which of the machine's ("fma", "read"), in units of 1e9, or a
+-- function of these.
 local function row(name, value, unit, limit)
   return { name = name, value = value, unit = unit, limit = limit }
 end
@@ -160,6 +161,9 @@ function benches.start(o)
   return { row("hone version", 1e3 * version, "ms", 30), row("first step", 1e3 * first, "ms", 200) }
 end
 
+--- An iteration of reinforcement learning: see rlhf.lua.
+function benches.rlhf(o) return require "hone.bench.rlhf"(o, row, benches.decode) end
+
 --- Rows of a bench by name, and the machine's limits. These are measured last:
 --- their memory is not the bench's.
 function bench.run(name, o)
@@ -170,7 +174,8 @@ function bench.run(name, o)
              row("product", limits.product / 1e9, "GFLOP/s", "fma"), row("read", limits.read / 1e9, "GB/s") }
   end
   for _, r in ipairs(rows) do
-    if limits[r.limit] then r.limit = limits[r.limit] / 1e9 end
+    if type(r.limit) == "function" then r.limit = r.limit(limits)
+    elseif limits[r.limit] then r.limit = limits[r.limit] / 1e9 end
     r.bench, r.share = name, r.limit and r.value / r.limit
   end
   return rows, limits

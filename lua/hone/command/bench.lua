@@ -3,20 +3,21 @@ local bench = require "hone.bench"
 local core = require "hone.core"
 local text = require "hone.text"
 
-local shape = { train = "gpt2-124m", decode = "smollm2-135m", prefill = "smollm2-135m" }
+local shape = { train = "gpt2-124m", decode = "smollm2-135m", prefill = "smollm2-135m", rlhf = "smollm2-135m" }
 
 return {
-  summary = "Measure speed against the machine's limits: machine, train, decode, prefill, tokenize, start.",
+  summary = "Measure speed against the machine's limits: machine, train, decode, prefill, tokenize, start, rlhf.",
   words = { "WHAT" },
   flags = {
     { "shape", "string", "NAME", doc = "of a model: gpt2-124m, smollm2-135m, stories260k, ..." },
     { "batch", "string", "SxT", doc = "train: sequences x tokens, 4x256" },
     { "sequences", "integer", "N", doc = "decode: together, 1" },
-    { "tokens", "integer", "N", doc = "decode: of a response, 64; prefill: of the prompt, 512" },
+    { "tokens", "integer", "N", doc = "decode: of a response, 64; prefill: of the prompt, 512; rlhf: of a pass" },
     { "dtype", "string", "TYPE", doc = "of weights: f32, bf16, f16" },
     { "recompute", "boolean", doc = "train: keep only the blocks' inputs" },
     { "tokenizer", "string", "PATH", doc = "tokenize: another than one made here" },
     { "text", "string", "FILE", doc = "tokenize: another than one made here" },
+    { "algorithm", "string", "NAME", doc = "rlhf: grpo, ppo" },
     { "rounds", "integer", "N", doc = "of which the best counts" },
   },
   run = function(o)
