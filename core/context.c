@@ -18,7 +18,7 @@ int hone_context_new(hone_context **out, const char *config_file, hone_error *er
         goto out;
     c->log_level = (hone_log_level)setup.log_level;
     if (!(c->kernels = hone_kernels_find(setup.kernels, err))) {
-        code = HONE_EINVAL;
+        code = HONE_ENOTFOUND;
         goto out;
     }
     if ((code = hone_threads_new(&c->threads, (int)setup.threads, err)) != HONE_OK)

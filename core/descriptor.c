@@ -98,7 +98,7 @@ static int descriptor_upgrade(const hone_plugin *plugin, size_t options, const h
     return HONE_OK;
 }
 
-static int descriptor_sizes(const hone_plugin *p, hone_error *err)
+int hone_descriptor_sizes(const hone_plugin *p, hone_error *err)
 {
     if (p->abi != HONE_ABI)
         return hone_fail(err, HONE_EABI, "was built for abi %" PRIu32 ", this hone has %u: "
@@ -169,9 +169,35 @@ static int descriptor_ops(const hone_plugin *p, hone_error *err)
     return kind && kind->any ? descriptor_none(kind, err) : HONE_OK;
 }
 
-static int descriptor_member(const hone_option *o, size_t room, hone_error *err)
+/* Members of an instance, tables taken apart. */
+struct members {
+    struct member {
+        const char *name;
+        size_t first, width;
+    } *items;
+    size_t count;
+};
+
+/* What the core owns and frees must not lie over another's. */
+static int descriptor_place(struct members *all, const hone_option *o, size_t first, size_t width,
+                            hone_error *err)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        const struct member *m = &all->items[i];
+
+        if (first < m->first + m->width && m->first < first + width)
+            return hone_fail(err, HONE_EABI, "its member of %zu bytes at %zu lies over that of "
+                             "'%.60s'", width, first, m->name);
+    }
+    all->items[all->count++] = (struct member){ o->name, first, width };
+    return HONE_OK;
+}
+
+static int descriptor_member(const hone_option *o, size_t base, size_t room, struct members *all,
+                             hone_error *err)
 {
     size_t width = hone_option_width(o->type);
+    size_t step = width < sizeof(void *) ? width : _Alignof(void *);
 
     if (width == 0)
         return hone_fail(err, HONE_EABI, "is of type %d, which this hone does not know",
@@ -179,14 +205,19 @@ static int descriptor_member(const hone_option *o, size_t room, hone_error *err)
     if (o->offset > room || width > room - o->offset)
         return hone_fail(err, HONE_EABI, "its member of %zu bytes at %zu lies outside of an "
                          "instance of %zu", width, o->offset, room);
+    if ((base + o->offset) % step)
+        return hone_fail(err, HONE_EABI, "its member lies at %zu (allowed: multiples of %zu)",
+                         base + o->offset, step);
     if (o->type == HONE_OPTION_CHOICE && (!o->choices || !o->choices[0]))
         return hone_fail(err, HONE_EABI, "has no words to choose from");
     if (o->type == HONE_OPTION_PLUGIN && !o->kind)
         return hone_fail(err, HONE_EABI, "says no kind of plugin");
-    return HONE_OK;
+    return descriptor_place(all, o, base + o->offset, width, err);
 }
 
-static int descriptor_options(const hone_option *table, size_t room, hone_error *err)
+/* A table whose struct begins at `base` and has `room` bytes at most. */
+static int descriptor_options(const hone_option *table, size_t base, size_t room,
+                              struct members *all, hone_error *err)
 {
     for (const hone_option *o = table; o && o->type != HONE_OPTION_END; o++) {
         int code = HONE_OK;
@@ -199,17 +230,32 @@ static int descriptor_options(const hone_option *table, size_t room, hone_error 
             if (strcmp(before->name, o->name) == 0)
                 code = hone_fail(err, HONE_EABI, "stands twice in the table");
         if (code == HONE_OK && o->type != HONE_OPTION_TABLE)
-            code = descriptor_member(o, room, err);
+            code = descriptor_member(o, base, room, all, err);
         else if (code == HONE_OK && o->offset > room)
             code = hone_fail(err, HONE_EABI, "lies outside of the instance");
         else if (code == HONE_OK)
-            code = descriptor_options(o->options, room - o->offset, err);
+            code = descriptor_options(o->options, base + o->offset, room - o->offset, all, err);
         if (code != HONE_OK) {
             hone_fail_in(err, "option %s", o->name);
             return code;
         }
     }
     return HONE_OK;
+}
+
+/* `options`: entries of all tables. */
+static int descriptor_tables(const hone_plugin *p, size_t options, hone_error *err)
+{
+    struct members all = { 0 };
+    int code;
+
+    if (!p->options)
+        return HONE_OK;
+    if (!(all.items = hone_alloc(options, sizeof *all.items)))
+        return hone_fail_memory(err, p->name);
+    code = descriptor_options(p->options, 0, p->instance_size, &all, err);
+    hone_free(all.items);
+    return code;
 }
 
 int hone_descriptor_check(const hone_plugin *plugin, const char *kind, const char *name,
@@ -220,7 +266,7 @@ int hone_descriptor_check(const hone_plugin *plugin, const char *kind, const cha
 
     *out = plugin;
     *upgraded = NULL;
-    if ((code = descriptor_sizes(plugin, err)) != HONE_OK ||
+    if ((code = hone_descriptor_sizes(plugin, err)) != HONE_OK ||
         (code = descriptor_named(plugin, kind, name, err)) != HONE_OK ||
         (code = descriptor_ops(plugin, err)) != HONE_OK)
         return code;
@@ -236,7 +282,7 @@ int hone_descriptor_check(const hone_plugin *plugin, const char *kind, const cha
         if (code != HONE_OK)
             return code;
     }
-    code = descriptor_options((*out)->options, (*out)->instance_size, err);
+    code = descriptor_tables(*out, options, err);
     if (code != HONE_OK) {
         hone_free(*upgraded);
         *upgraded = NULL;

@@ -14,7 +14,7 @@ int hone_graph_new(hone_graph **out, hone_context *context, const char *kernels,
 
     *out = NULL;
     if (!k)
-        return HONE_EINVAL;
+        return HONE_ENOTFOUND;
     if (!(g = hone_alloc(1, sizeof *g)))
         return hone_fail_memory(err, "a graph");
     if ((code = hone_pool_new(&g->pool, err))) {

@@ -12,7 +12,7 @@ static size_t names_slot(const hone_names *names, const char *text)
     for (const char *p = text; *p; p++)
         hash = (hash ^ (unsigned char)*p) * 1099511628211u;
     hash ^= hash >> 32;
-    for (at = hash & (names->slots - 1); names->table[at]; at = (at + 1) & (names->slots - 1))
+    for (at = (size_t)hash & (names->slots - 1); names->table[at]; at = (at + 1) & (names->slots - 1))
         if (strcmp(names->texts[names->table[at] - 1], text) == 0)
             break;
     return at;

@@ -81,7 +81,7 @@ static void near_sign(struct near_text *t)
 
     for (size_t i = 0, n = near_pieces_of(t); i < n; i++) {
         uint64_t h = near_mix(near_piece(t, i) * UINT64_C(0x9E3779B97F4A7C15));
-        size_t bin = h >> 57;
+        size_t bin = (size_t)(h >> 57);
         if (!filled[bin] || (uint32_t)h < values[bin])
             values[bin] = (uint32_t)h;
         filled[bin] = true;
@@ -89,7 +89,7 @@ static void near_sign(struct near_text *t)
     for (size_t b = 0; b < NEAR_BINS; b++) {
         size_t from = b;
         for (uint64_t attempt = 1; !filled[from]; attempt++)
-            from = near_mix((b + 1) << 32 | attempt) % NEAR_BINS;
+            from = near_mix((uint64_t)(b + 1) << 32 | attempt) % NEAR_BINS;
         t->bins[b] = values[from];
     }
 }

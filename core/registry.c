@@ -141,10 +141,13 @@ int hone_registry_add(hone_registry *r, const hone_plugin *plugin, const char *k
 
 int hone_plugin_register(hone_context *context, const hone_plugin *plugin, hone_error *err)
 {
-    const char *name = plugin->name;
     const hone_plugin *checked;
-    int code;
+    const char *name;
+    int code = hone_descriptor_sizes(plugin, err);
 
+    if (code != HONE_OK)
+        return code;
+    name = plugin->name;
     if (!name || !hone_plugin_name_valid(name, strlen(name)))
         return hone_fail(err, HONE_EINVAL, "'%.60s' is not a plugin's name "
                          "(allowed: a-z, 0-9 and _, a letter first)", name ? name : "");

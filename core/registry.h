@@ -58,6 +58,8 @@ const char *hone_registry_suffix(const hone_registry *registry, const char *file
 /* The descriptor in a shared object. Loaded for good. */
 int hone_plugin_open(const char *path, const char *name, const hone_plugin **out, hone_error *err);
 
+/* Only what passes this has members beyond its sizes. */
+int hone_descriptor_sizes(const hone_plugin *plugin, hone_error *err);
 /* abi, sizes, name, kind and required ops, in that order; kind NULL: any. *out:
  * the descriptor in today's layout, either itself or within *upgraded (which is
  * then owned). */

@@ -299,7 +299,8 @@ START_TEST(the_kernels_are_those_of_settings_and_environment)
     hone_graph_free(g);
     hone_context_free(context);
     setenv("HONE_KERNELS", "quick", 1);
-    ck_fails(HONE_EINVAL, hone_context_new(&context, NULL, &err));
+    ck_fails(HONE_ENOTFOUND, hone_context_new(&context, NULL, &err));
+    ck_assert_int_eq(err.code, HONE_ENOTFOUND);
     ck_assert_msg(strstr(err.message, "no kernels 'quick' for this processor: there are "), "%s",
                   err.message);
 }

@@ -198,6 +198,12 @@ START_TEST(descriptors_that_contradict_themselves_are_refused)
     not_registered("option-name", &p);
     o[0] = o[1] = sample_small_options[0];
     not_registered("option-twice", &p);
+    o[0].offset = 4;
+    o[1] = (hone_option)HONE_OPT_END;
+    not_registered("option-unaligned", &p);
+    o[0] = o[1] = sample_small_options[0];
+    o[1].name = "other";
+    not_registered("option-overlap", &p);
     o[1] = (hone_option)HONE_OPT_END;
     o[0].type = HONE_OPTION_CHOICE, o[0].choices = none;
     not_registered("no-choices", &p);

@@ -134,7 +134,7 @@ static double assignment_p(struct assignment_view *v, const struct assignment *o
 
     for (int64_t k = 0; k < o->permutations; k++) {
         for (size_t i = v->items; i > 1; i--) {
-            size_t with = hone_random_below(&random, i);
+            size_t with = (size_t)hone_random_below(&random, i);
             int32_t swap = v->of[i - 1];
             v->of[i - 1] = v->of[with];
             v->of[with] = swap;

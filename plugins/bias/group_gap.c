@@ -272,7 +272,7 @@ static int gap_permute(double *p, const struct gap_view *v, const struct group_g
         seen = gap_spread(v, sums, counts, group, annotators, scratch, scratch + groups);
         for (int64_t i = 0; i < o->permutations; i++) {
             for (size_t a = annotators; a > 1; a--) {
-                size_t k = hone_random_below(&random, a);
+                size_t k = (size_t)hone_random_below(&random, a);
                 int32_t swap = group[a - 1];
                 group[a - 1] = group[k];
                 group[k] = swap;

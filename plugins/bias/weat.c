@@ -110,7 +110,7 @@ static void weat_permute(const struct weat *o, const struct weat_view *v, size_t
         double sum = 0;
         if (!exact) /* the first one is the one seen */
             for (size_t i = 0; i < v->first && w > 0; i++) {
-                size_t k = i + hone_random_below(&random, v->n - i), swap = order[i];
+                size_t k = i + (size_t)hone_random_below(&random, v->n - i), swap = order[i];
                 order[i] = order[k];
                 order[k] = swap;
             }

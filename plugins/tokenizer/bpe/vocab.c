@@ -37,7 +37,7 @@ static bool vocab_is(const struct bpe_vocab *v, int32_t id, const char *key, siz
 /* The slot that holds the key, or the empty one where it belongs. */
 static size_t vocab_slot(const struct bpe_vocab *v, const char *key, size_t n, bool literal)
 {
-    size_t i = bpe_hash(key, n) & v->mask;
+    size_t i = (size_t)bpe_hash(key, n) & v->mask;
 
     while (v->slots[i] && !vocab_is(v, (int32_t)(v->slots[i] - 1), key, n, literal))
         i = (i + 1) & v->mask;
