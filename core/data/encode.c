@@ -267,6 +267,19 @@ static int examples_add(hone_examples *x, const encoder *e, size_t row, const ho
     return HONE_OK;
 }
 
+/* Leave only the last run of learned tokens: an answer is one span, and what
+ * stands between two answers is not learned. */
+static void encode_keep_last(encoder *e)
+{
+    size_t n = e->learned.count;
+
+    while (n > 0 && !e->learned.bytes[n - 1])
+        n--;
+    while (n > 0 && e->learned.bytes[n - 1])
+        n--;
+    memset(e->learned.bytes, 0, n);
+}
+
 static int encode_rows(encoder *e, hone_examples *x, encode_counts *counts, hone_error *err)
 {
     const hone_data *data = e->data;
@@ -278,8 +291,11 @@ static int encode_rows(encoder *e, hone_examples *x, encode_counts *counts, hone
             code = hone_fail(err, HONE_EINTERRUPTED, "%s: interrupted", data->name);
         for (size_t k = 0; !code && k < data_instances(data->rows[i].json); k++) {
             ids.count = 0;
-            if (!(code = encode_row(e, i, k, false, &ids, err)))
-                code = examples_add(x, e, i, &ids, counts, err);
+            if ((code = encode_row(e, i, k, false, &ids, err)))
+                break;
+            if (e->options.last_answer)
+                encode_keep_last(e);
+            code = examples_add(x, e, i, &ids, counts, err);
         }
     }
     hone_free(ids.items);

@@ -120,6 +120,7 @@ typedef struct hone_encode_options {
     int64_t max_tokens;   /* of an example; 0: the model's limit, or none */
     hone_too_long too_long;
     bool learn_prompt;    /* weight prompts too; default: responses only */
+    bool last_answer;     /* of the responses in a conversation only the last */
 } hone_encode_options;
 
 /* Render and tokenise every row. A row without an answer is an error; so are
@@ -134,6 +135,14 @@ HONE_API int hone_data_encode(hone_examples **out, const hone_data *data, hone_m
 HONE_API void hone_examples_free(hone_examples *examples);
 HONE_API size_t hone_examples_count(const hone_examples *examples);
 HONE_API hone_example hone_examples_at(const hone_examples *examples, size_t i);
+/* Tokens that a batch predicts: those with a weight, after the first. */
+HONE_API int64_t hone_example_learned(const hone_example *example);
+/* Append examples by number, in this order, to a batch. share: neighbours whose
+ * prompts have the same tokens go on from one segment that holds the prompt,
+ * which is computed once. Outputs are the same either way: each example's
+ * learned tokens, in order. */
+HONE_API int hone_examples_batch(hone_batch *batch, const hone_examples *examples,
+                                 const size_t *index, size_t count, bool share, hone_error *err);
 
 /* The tokens to be answered, appended to ids: row i rendered up to where its
  * response begins (messages: after the last user turn; text: what comes before

@@ -13,8 +13,8 @@ static hone_examples *examples_check(lua_State *L)
     return bind_check(L, 1, &bind_examples_class);
 }
 
-/* data:encode(model, { template = , max_tokens = , too_long = , learn_prompt = }):
- * examples, and a report. */
+/* data:encode(model, { template = , max_tokens = , too_long = , learn_prompt = ,
+ * last_answer = }): examples, and a report. */
 static int examples_encode(lua_State *L)
 {
     static const char *const too_long[] = { "truncate", "drop", "error", NULL };
@@ -30,6 +30,7 @@ static int examples_encode(lua_State *L)
         options.template = bind_field_string(L, 3, "template", NULL);
         options.max_tokens = bind_field_int(L, 3, "max_tokens", 0);
         options.learn_prompt = bind_field_bool(L, 3, "learn_prompt", false);
+        options.last_answer = bind_field_bool(L, 3, "last_answer", false);
         lua_pushstring(L, bind_field_string(L, 3, "too_long", "truncate"));
         options.too_long = (hone_too_long)luaL_checkoption(L, -1, NULL, too_long);
         lua_pop(L, 1);
@@ -132,6 +133,43 @@ static int examples_tokens(lua_State *L)
     return 2;
 }
 
+/* examples:size(i): its tokens, those of its prompt, those learned. */
+static int examples_size(lua_State *L)
+{
+    hone_examples *examples = examples_check(L);
+    hone_example e = examples_at(L, examples, 2);
+
+    lua_pushinteger(L, e.count);
+    lua_pushinteger(L, e.prompt);
+    lua_pushinteger(L, hone_example_learned(&e));
+    return 3;
+}
+
+/* examples:batch({ i, ... } [, share]): a batch of these examples, in order.
+ * share: neighbours with the same prompt compute it once. */
+static int examples_batch(lua_State *L)
+{
+    hone_examples *examples = examples_check(L);
+    bool share = lua_toboolean(L, 3);
+    hone_error err = { 0 };
+    size_t count, *index;
+    bind_box *box;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    count = lua_rawlen(L, 2);
+    index = bind_buffer(L, count, sizeof *index);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        examples_at(L, examples, lua_gettop(L));
+        index[i] = (size_t)lua_tointeger(L, -1) - 1;
+        lua_pop(L, 1);
+    }
+    box = bind_new(L, &bind_batch_class);
+    bind_ok(L, hone_batch_new((hone_batch **)&box->object, &err), &err);
+    bind_ok(L, hone_examples_batch(box->object, examples, index, count, share, &err), &err);
+    return 1;
+}
+
 /* ---- plans ---- */
 
 typedef struct examples_plan {
@@ -231,7 +269,8 @@ static int examples_plan_batch(lua_State *L)
 
 static const luaL_Reg examples_methods[] = {
     { "row", examples_row }, { "get", examples_get }, { "tokens", examples_tokens },
-    { "plan", examples_plan_new }, { NULL, NULL },
+    { "size", examples_size }, { "batch", examples_batch }, { "plan", examples_plan_new },
+    { NULL, NULL },
 };
 static const luaL_Reg examples_meta[] = { { "__len", examples_length }, { NULL, NULL } };
 const bind_class bind_examples_class = { "hone.examples", examples_free, examples_methods, NULL,

@@ -25,6 +25,8 @@ local modules = {
   online_dpo = { "hone.algorithms.online_dpo" },
   ppo        = { "hone.algorithms.ppo" },
   raft       = { "hone.algorithms.raft" },
+  pairs      = { "hone.pairs" },
+  preference = { "hone.preference" },
   random     = { "hone.random" },
   reinforce_pp = { "hone.algorithms.reinforce_pp" },
   required   = { "hone.args", "required" },
@@ -37,6 +39,7 @@ local modules = {
   simulate   = { "hone.simulate" },
   statistics = { "hone.statistics" },
   step       = { "hone.step" },
+  store      = { "hone.store" },
   tensor     = { "hone.tensor" },
   tensors    = { "hone.tensors" },
 }
