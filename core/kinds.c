@@ -6,6 +6,7 @@
 #include <hone/model.h>
 #include <hone/optimizer.h>
 #include <hone/quality.h>
+#include <hone/store.h>
 #include <hone/strategy.h>
 #include <hone/tokenizer.h>
 #include <string.h>
@@ -29,6 +30,14 @@ static const hone_kind_op quality[] = {
     OP(hone_quality_ops, check), OP(hone_quality_ops, aggregate), { 0 },
 };
 
+static const hone_kind_op store[] = {
+    OP(hone_store_ops, batch), OP(hone_store_ops, put_items), OP(hone_store_ops, put_task),
+    OP(hone_store_ops, set_task), OP(hone_store_ops, task), OP(hone_store_ops, add),
+    OP(hone_store_ops, set_item), OP(hone_store_ops, next), OP(hone_store_ops, submit),
+    OP(hone_store_ops, leave), OP(hone_store_ops, import), OP(hone_store_ops, put_annotator),
+    OP(hone_store_ops, erase), OP(hone_store_ops, list), OP(hone_store_ops, verify), { 0 },
+};
+
 static const hone_kind_op strategy[] = { OP(hone_strategy_ops, attach), { 0 } };
 
 static const hone_kind_op tokenizer[] = {
@@ -43,6 +52,7 @@ const hone_kind hone_kinds[] = {
     { "model", false, model },
     { "optimizer", false, optimizer },
     { "quality", true, quality },
+    { "store", false, store },
     { "strategy", false, strategy },
     { "tokenizer", false, tokenizer },
     { 0 },

@@ -4,7 +4,7 @@
  * descriptor, made with HONE_PLUGIN. The loader checks symbol, abi, sizes,
  * name, kind and required ops, in that order, and says which failed. Kinds and
  * their ops: <hone/tokenizer.h>, model.h, strategy.h, optimizer.h, quality.h,
- * bias.h, metric.h. Ops are only ever appended: a member past the size that a
+ * bias.h, metric.h, store.h. Ops are only ever appended: a member past the size that a
  * plugin states counts as NULL, so old plugins keep loading. */
 #ifndef HONE_PLUGIN_H
 #define HONE_PLUGIN_H

@@ -187,6 +187,7 @@ void bind_open_geometry(lua_State *L);
 void bind_open_terminal(lua_State *L);
 void bind_open_random(lua_State *L);
 void bind_open_statistics(lua_State *L);
+void bind_open_store(lua_State *L);
 /* Have the context load plugins written in Lua. */
 int bind_define_loader(bind_state *state, hone_error *err);
 void bind_definitions_free(bind_state *state);

@@ -4,7 +4,7 @@ local core = require "hone.core"
 local kinds = {}
 
 -- Kinds of the core are there even where no plugin of theirs is installed.
-local known = { "tokenizer", "model", "strategy", "optimizer", "quality", "bias", "metric" }
+local known = { "tokenizer", "model", "strategy", "optimizer", "quality", "bias", "metric", "store" }
 
 --- The names of all kinds.
 function kinds.names()

@@ -1,0 +1,87 @@
+/* log.c -- the chained log, and the digests of judgements. */
+#include "store.h"
+
+#include <math.h>
+#include <string.h>
+
+int store_log(struct store *s, double now, json_t *entry, hone_error *err)
+{
+    char *text = entry ? hone_store_canonical(entry) : NULL;
+    uint8_t hash[HONE_STORE_HASH] = { 0 };
+    sqlite3_stmt *stmt;
+    int code = text ? HONE_OK : hone_fail_memory(err, "the log");
+
+    if (code == HONE_OK)
+        code = db_query(&s->db, &stmt, err, "SELECT hash FROM log ORDER BY id DESC LIMIT 1", "");
+    if (code == HONE_OK && (code = db_step(&s->db, stmt, err)) == 1) {
+        if (sqlite3_column_bytes(stmt, 0) == HONE_STORE_HASH)
+            memcpy(hash, sqlite3_column_blob(stmt, 0), sizeof hash);
+        sqlite3_reset(stmt);
+        code = HONE_OK;
+    }
+    if (code == HONE_OK) {
+        hone_store_chain(hash, text, strlen(text));
+        code = db_do(&s->db, err, "INSERT INTO log (at, entry, hash) VALUES (?, ?, ?)", "dth", now,
+                     text, hash);
+    }
+    json_decref(entry);
+    hone_free(text);
+    return code;
+}
+
+/* One line a field; Numbers stand as their bits. */
+int judgement_digest(const struct judgement *j, uint8_t digest[HONE_STORE_HASH], hone_error *err)
+{
+    uint64_t seconds, at;
+    char *text;
+
+    memcpy(&seconds, &j->seconds, sizeof seconds);
+    memcpy(&at, &j->at, sizeof at);
+    text = hone_format("%s\n%" PRId64 "\n%" PRId64 "\n%" PRId64 "\n%" PRId64 "\n%" PRId64
+                       "\n%" PRId64 "\n%" PRId64 "\n%s\n%016" PRIx64 "\n%016" PRIx64 "\n%s\n%s",
+                       j->salt, j->task, j->entry, j->annotator, j->version, j->assignment, j->kind,
+                       j->supersedes, j->sides ? j->sides : "", seconds, at, j->key ? j->key : "",
+                       j->answers);
+    if (!text)
+        return hone_fail_memory(err, "a judgement");
+    hone_store_hash(digest, text, strlen(text));
+    hone_free(text);
+    return HONE_OK;
+}
+
+int judgement_insert(struct store *s, struct judgement *j, int64_t *id, hone_error *err)
+{
+    int code = hone_store_random(j->salt, 16, err);
+
+    if (code == HONE_OK)
+        code = judgement_digest(j, j->digest, err);
+    if (code == HONE_OK)
+        code = db_do(&s->db, err,
+                     "INSERT INTO judgements (task, entry, annotator, version, assignment, kind,"
+                     " supersedes, sides, answers, key, seconds, at, salt, digest) VALUES (?, ?, ?,"
+                     " ?, nullif(?, 0), ?, nullif(?, 0), ?, ?, ?, iif(?11 < 0, NULL, ?11), ?, ?, ?)",
+                     "iiiiiiitttddth", j->task, j->entry, j->annotator, j->version, j->assignment,
+                     j->kind, j->supersedes, j->sides, j->answers, j->key, j->seconds, j->at,
+                     j->salt, j->digest);
+    if (code == HONE_OK)
+        *id = sqlite3_last_insert_rowid(s->db.sql);
+    return code;
+}
+
+void judgement_row(sqlite3_stmt *stmt, int column, struct judgement *j)
+{
+    const char *salt = (const char *)sqlite3_column_text(stmt, column + 12);
+    int64_t *const numbers[] = { &j->task, &j->entry, &j->annotator, &j->version, &j->assignment,
+                                 &j->kind, &j->supersedes };
+
+    for (int i = 0; i < 7; i++)
+        *numbers[i] = sqlite3_column_int64(stmt, column + i);
+    j->sides = (const char *)sqlite3_column_text(stmt, column + 7);
+    j->answers = (const char *)sqlite3_column_text(stmt, column + 8);
+    j->key = (const char *)sqlite3_column_text(stmt, column + 9);
+    j->seconds = sqlite3_column_type(stmt, column + 10) == SQLITE_NULL
+                     ? -1 : sqlite3_column_double(stmt, column + 10);
+    j->at = sqlite3_column_double(stmt, column + 11);
+    memset(j->salt, 0, sizeof j->salt);
+    strncpy(j->salt, salt ? salt : "", sizeof j->salt - 1);
+}
