@@ -72,7 +72,8 @@ static int plan_check(const hone_samples *samples, size_t i, hone_error *err)
     const hone_sample *s = hone_samples_at(samples, i);
 
     if (!s)
-        return hone_fail(err, HONE_EINVAL, "sample %zu of %zu", i + 1, hone_samples_count(samples));
+        return hone_fail(err, HONE_EINVAL, "sample %zu (allowed: 1 to %zu)", i + 1,
+                         hone_samples_count(samples));
     if (!hone_sample_own_tokens(samples, i))
         return HONE_OK;
     if (!s->tokens)

@@ -70,6 +70,40 @@ START_TEST(segments_are_packed_one_after_the_other)
 }
 END_TEST
 
+START_TEST(a_branch_goes_on_from_the_whole_of_its_parent)
+{
+    int32_t a[] = { 1, 2, 3 }, b[] = { 4, 5 }, c[] = { 6 };
+    float weights[] = { 2, 1, 3 };
+
+    ck_ok(hone_batch_add(batch, a, weights, 3, &err));
+    ck_ok(hone_batch_branch(batch, 0, b, weights, 2, &err));
+    ck_ok(hone_batch_branch(batch, 0, a, NULL, 3, &err));
+    ck_ok(hone_batch_branch(batch, 1, c, weights, 1, &err));
+    ck_ok(hone_batch_add_end(batch, b, 2, &err));
+
+    const int32_t ids[] = { 1, 2, 3, 4, 5, 1, 2, 3, 6, 4, 5 };
+    const int32_t positions[] = { 0, 1, 2, 3, 4, 3, 4, 5, 5, 0, 1 };
+    ck_assert_int_eq(hone_batch_tokens(batch), 11);
+    ck_assert_mem_eq(hone_batch_ids(batch), ids, sizeof ids);
+    ck_assert_mem_eq(hone_batch_positions(batch), positions, sizeof positions);
+
+    /* Row 2 foretells token 4 of the branch; row 4, its last, token 6. */
+    const int32_t rows[] = { 0, 1, 2, 3, 4, 10 }, targets[] = { 2, 3, 4, 5, 6, -1 };
+    const int32_t segments[] = { 0, 0, 1, 1, 3, 4 };
+    const float expected[] = { 1, 3, 2, 1, 2, 0 };
+    ck_assert_int_eq(hone_batch_outputs(batch), 6);
+    ck_assert_mem_eq(hone_batch_output_rows(batch), rows, sizeof rows);
+    ck_assert_mem_eq(hone_batch_targets(batch), targets, sizeof targets);
+    ck_assert_mem_eq(hone_batch_output_segments(batch), segments, sizeof segments);
+    ck_assert_mem_eq(hone_batch_weights(batch), expected, sizeof expected);
+
+    ck_assert_int_eq(hone_batch_segment(batch, 0)->parent, -1);
+    ck_assert_int_eq(hone_batch_segment(batch, 2)->parent, 0);
+    ck_assert_int_eq(hone_batch_segment(batch, 3)->parent, 1);
+    ck_assert_int_eq(hone_batch_segment(batch, 4)->parent, -1);
+}
+END_TEST
+
 START_TEST(a_cleared_batch_is_empty_and_can_be_filled_again)
 {
     int32_t tokens[] = { 1, 2 };
@@ -117,6 +151,12 @@ START_TEST(impossible_segments_are_refused_and_leave_the_batch_as_it_was)
     support_golden("batch-slot", err.message);
     ck_fails(HONE_EINVAL, hone_batch_continue(batch, 0, -1, tokens, 2, true, &err));
     support_golden("batch-position", err.message);
+    ck_fails(HONE_EINVAL, hone_batch_branch(batch, 1, tokens, NULL, 2, &err));
+    support_golden("batch-parent", err.message);
+    ck_fails(HONE_EINVAL, hone_batch_branch(batch, SIZE_MAX, tokens, NULL, 2, &err));
+    ck_fails(HONE_EINVAL, hone_batch_branch(batch, 0, tokens, NULL, 0, &err));
+    ck_fails(HONE_ENUMERIC, hone_batch_branch(batch, 0, tokens, weights, 2, &err));
+    ck_fails(HONE_EINVAL, hone_batch_add_end(batch, tokens, 0, &err));
     ck_fails(HONE_EINVAL, hone_batch_continue(batch, 0, INT32_MAX, tokens, 2, true, &err));
     ck_fails(HONE_EINVAL, hone_batch_continue(batch, 0, 0, tokens, INT64_MAX, true, &err));
     ck_assert_int_eq(hone_batch_tokens(batch), 2);
@@ -141,7 +181,8 @@ START_TEST(short_memory_is_an_error_and_leaks_nothing)
         for (int i = 0; i < 20 && code == HONE_OK; i++) {
             int64_t before = hone_batch_tokens(b);
 
-            code = hone_batch_add(b, tokens, weights, 3, &err);
+            code = i % 2 ? hone_batch_branch(b, 0, tokens, weights, 3, &err)
+                         : hone_batch_add(b, tokens, weights, 3, &err);
             ck_assert_int_eq(hone_batch_tokens(b), code == HONE_OK ? before + 3 : before);
         }
         hone_alloc_fail_after(0);
@@ -163,6 +204,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_weight_makes_the_row_before_it_an_output);
     tcase_add_test(tc, segments_are_packed_one_after_the_other);
+    tcase_add_test(tc, a_branch_goes_on_from_the_whole_of_its_parent);
     tcase_add_test(tc, a_cleared_batch_is_empty_and_can_be_filled_again);
     tcase_add_test(tc, many_segments_fit);
     tcase_add_test(tc, impossible_segments_are_refused_and_leave_the_batch_as_it_was);
