@@ -169,6 +169,35 @@ function simulate.run(pool, asks, serve, submit, start)
   return count, last
 end
 
+--- task:simulate(pool): they answer all that the task serves them, each by a clock of their
+--- own that begins at `start` (seconds since 1970; default: now). Gives the task, how many
+--- answers there were, and the seconds from the first to the last. All of it is kept, or
+--- nothing.
+function simulate.task(task, pool, given)
+  local o = options.check("task:simulate", {
+    { "start", "number", min = 0, doc = "of the simulated clock, seconds since 1970" },
+  }, given)
+  local store, start = task.store, o.start or os.time()
+  local real, now = store.clock, start
+  local count, last
+  store.clock = function() return now end
+  local ok, problem = pcall(store.atomically, store, function()
+    for _, person in ipairs(pool.people) do
+      person.id = store:annotator { name = person.name, attributes = person.attributes }.id
+    end
+    count, last = simulate.run(pool, task.asks, function(person, time)
+      now = time
+      return task:next(person.id)
+    end, function(_, assignment, answers, seconds, time)
+      now = time
+      task:submit(assignment, answers, { seconds = seconds })
+    end, start)
+  end)
+  store.clock = real
+  if not ok then error(problem, 0) end
+  return task, count, last - start
+end
+
 function simulate.plan(given) return require "hone.simulate.plan"(given) end
 
 return simulate

@@ -95,6 +95,13 @@ function rating.init(self)
     end
   end
   self.question = self.question or ("Rate: %s"):format(self.name)
+  if type(self.anchors) ~= "table" then return end
+  -- JSON has no numbers for keys.
+  local anchors = {}
+  for point, meaning in pairs(self.anchors) do
+    anchors[tostring(math.tointeger(point) or point)] = meaning
+  end
+  self.anchors = anchors
 end
 
 -- The values of a scale of steps, as people give them.
@@ -122,7 +129,7 @@ end
 local function anchor(self, value)
   local anchors = self.anchors
   if type(anchors) ~= "table" then return nil end
-  local found = anchors[value] or anchors[tostring(value)]
+  local found = anchors[tostring(value)]
   if type(found) == "table" then found = found.text or found.meaning or found[1] end
   return type(found) == "string" and found or nil
 end

@@ -6,7 +6,7 @@ local arguments = require "hone.command.arguments"
 local invocation = require "hone.invocation"
 local text = require "hone.text"
 
-local names = { "run", "generate", "eval", "tokenize", "plugins", "describe", "check", "bench", "version",
+local names = { "run", "generate", "eval", "tokenize", "plugins", "describe", "check", "bench", "annotate", "task", "version",
                 "help" }
 
 local function command(name)
