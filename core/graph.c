@@ -23,6 +23,7 @@ int hone_graph_new(hone_graph **out, hone_context *context, const char *kernels,
     }
     g->context = context;
     g->k = k;
+    g->half = hone_kernels_bf16(k);
     /* The pool spreads tiles over threads; BLAS must not do so once more: its
      * own threading changes bits with the number of threads. */
     openblas_set_num_threads(1);

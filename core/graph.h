@@ -33,6 +33,7 @@ struct hone_node {
 struct hone_graph {
     hone_context *context;
     const hone_kernels *k;
+    const hone_gemm *half;          /* products of bf16 numbers; NULL: the processor has none */
     hone_pool *pool;
     hone_graph_options options;
     bool open;
@@ -85,10 +86,31 @@ static inline void *hone_at(const hone_graph *g, const void *p, int64_t i)
     return p ? (char *)(uintptr_t)p + (size_t)i * hone_graph_width(g) : NULL;
 }
 
-/* c = alpha op(a) op(b) + beta c, spread over the threads by fixed tiles. */
-void hone_graph_gemm(hone_graph *g, bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
-                     const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *c,
-                     int64_t ldc);
+/* A product c [m, n] = op(a) op(b) + beta c, or + bias. */
+typedef struct hone_product {
+    bool ta, tb;
+    bool half;          /* operands are rounded to bf16, where the processor has such products
+                           and more than HONE_GEMM_FEW rows are wanted */
+    int64_t m, n, k;
+    const void *a;      /* elements between rows as stored: lda, ldb, ldc */
+    int64_t lda;
+    const void *b;
+    int64_t ldb;
+    const hone_tensor *weight; /* instead of b: a whole tensor, in any float dtype */
+    double beta;
+    const void *bias;   /* [n]; NULL: none; beta is 0 with it */
+    void *c;
+    int64_t ldc;
+} hone_product;
+
+/* Spread over the threads; the same bits for any number of them. A failure goes to the
+ * graph. */
+void hone_graph_product(hone_graph *g, const hone_product *product);
+/* Whether products of halves read this weight as it is stored. */
+static inline bool hone_graph_takes(const hone_graph *g, const hone_tensor *weight)
+{
+    return g->half && hone_tensor_dtype(weight) == HONE_BF16;
+}
 
 /* Call fn(arg, from, to) on pieces of [0, n) of `piece` each, in parallel. */
 typedef void hone_piece_fn(void *arg, int64_t from, int64_t to);

@@ -16,6 +16,7 @@ struct hone_param {
     hone_tensor *bias;         /* [out], a norm's [in]; NULL: none */
     hone_instance *strategy;   /* borrowed; whose hooks act; NULL: none */
     void *adapter;             /* the strategy's own, owned by the parameters */
+    bool half;                 /* products with it are of bf16 numbers */
     bool merged;               /* the adapter is folded into the weight: hooks rest */
 };
 

@@ -12,6 +12,9 @@
 #include "f32_sums.h"
 
 #include "f32_gemm.h"
+#if F32_WIDTH >= 8
+#include "f32_gemm_packed.h"
+#endif
 #include "f32_loss.h"
 #include "f32_rows.h"
 
@@ -19,6 +22,9 @@ const hone_kernels F32_TABLE = {
     .name = F32_NAME,
     .dtype = HONE_F32,
     .gemm = f32_gemm,
+#if F32_WIDTH >= 8
+    .packed = &f32_gemm_packed,
+#endif
     .affine = f32_affine,
     .unary = f32_unary,
     .unary_grad = f32_unary_grad,

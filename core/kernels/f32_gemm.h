@@ -4,6 +4,8 @@
  * order of its own first, which takes three times as long as a product with few rows,
  * as in decoding; and its sums depend on how many rows there are. So few rows have
  * code here that reads b once, and in which each row is computed as if it were alone. */
+#include "f32_vector.h"
+
 #include <cblas.h>
 
 /* c = beta c; beta 0: whatever it held. */
@@ -40,19 +42,8 @@ static void f32_gemm_few(int64_t m, int64_t n, int64_t k, float alpha, const flo
 }
 
 /* 16 sums as vectors of the processor's width: of arrays, compilers lose sight here. */
-#if defined __AVX512F__
-#define F32_WIDTH 16
-#elif defined __AVX__
-#define F32_WIDTH 8
-#else
-#define F32_WIDTH 4
-#endif
 #define F32_DOT_LANES 16
 #define F32_VECTORS (F32_DOT_LANES / F32_WIDTH)
-
-typedef float f32_vector __attribute__((vector_size(4 * F32_WIDTH)));
-typedef float f32_loose_vector
-    __attribute__((vector_size(4 * F32_WIDTH), aligned(4), may_alias));
 
 F32_INLINE void f32_dot_step(f32_vector sums[F32_VECTORS], const float *x, const float *w)
 {

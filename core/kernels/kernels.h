@@ -13,6 +13,8 @@
 #ifndef CORE_KERNELS_H
 #define CORE_KERNELS_H
 
+#include "gemm.h"
+
 #include <hone/ops.h>
 
 typedef enum hone_binary {
@@ -31,6 +33,8 @@ typedef struct hone_kernels {
      * HONE_GEMM_FEW rows and a not transposed, a row of c does not depend on m. */
     void (*gemm)(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a,
                  int64_t lda, const void *b, int64_t ldb, double beta, void *c, int64_t ldc);
+    /* The same in parts, for large products; NULL: none. */
+    const hone_gemm *packed;
 
     /* y = scale * x + shift; y may be x */
     void (*affine)(int64_t n, double scale, const void *x, double shift, void *y, bool add);
@@ -128,5 +132,7 @@ extern const hone_kernels hone_kernels_avx2, hone_kernels_avx512;
 /* By name, or (NULL) the fastest that this processor runs; NULL with a message
  * that lists the names when there is none. */
 const hone_kernels *hone_kernels_find(const char *name, hone_error *err);
+/* The fastest packed product of bf16 numbers beside this table; NULL: none. */
+const hone_gemm *hone_kernels_bf16(const hone_kernels *table);
 
 #endif

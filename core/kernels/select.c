@@ -36,3 +36,13 @@ const hone_kernels *hone_kernels_find(const char *name, hone_error *err)
     hone_fail(err, HONE_ENOTFOUND, "no kernels '%s' for this processor: there are %s", name, names);
     return NULL;
 }
+
+const hone_gemm *hone_kernels_bf16(const hone_kernels *table)
+{
+#ifdef HONE_X86_64
+    if (table == &hone_kernels_avx512 && __builtin_cpu_supports("avx512bf16"))
+        return hone_gemm_tiles_allowed() ? &hone_gemm_bf16_tiles : &hone_gemm_bf16_vectors;
+#endif
+    (void)table;
+    return NULL;
+}

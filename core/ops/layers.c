@@ -21,17 +21,20 @@ static int matmul_backward(hone_graph *g, hone_node *node)
     hone_tensor *da = a && b ? hone_node_grad(g, node, 0, &add) : NULL, *db;
 
     if (da)
-        hone_graph_gemm(g, false, !s->tb, s->m, s->k, s->n, 1, dy, s->n, b, s->tb ? s->k : s->n, add,
-                        hone_tensor_data(da), s->k);
+        hone_graph_product(g, &(hone_product){ .tb = !s->tb, .m = s->m, .n = s->k, .k = s->n, .a = dy,
+                                               .lda = s->n, .b = b, .ldb = s->tb ? s->k : s->n,
+                                               .beta = add, .c = hone_tensor_data(da), .ldc = s->k });
     if (g->error.code || !(db = hone_node_grad(g, node, 1, &add)))
         return g->error.code;
     if (s->tb)
-        hone_graph_gemm(g, true, false, s->n, s->k, s->m, 1, dy, s->n, a, s->k, add,
-                        hone_tensor_data(db), s->k);
+        hone_graph_product(g, &(hone_product){ .ta = true, .m = s->n, .n = s->k, .k = s->m, .a = dy,
+                                               .lda = s->n, .b = a, .ldb = s->k, .beta = add,
+                                               .c = hone_tensor_data(db), .ldc = s->k });
     else
-        hone_graph_gemm(g, true, false, s->k, s->n, s->m, 1, a, s->k, dy, s->n, add,
-                        hone_tensor_data(db), s->n);
-    return HONE_OK;
+        hone_graph_product(g, &(hone_product){ .ta = true, .m = s->k, .n = s->n, .k = s->m, .a = a,
+                                               .lda = s->k, .b = dy, .ldb = s->n, .beta = add,
+                                               .c = hone_tensor_data(db), .ldc = s->n });
+    return g->error.code;
 }
 
 static const hone_op matmul_op = { "matmul", matmul_backward, NULL };
@@ -54,8 +57,9 @@ hone_tensor *hone_matmul(hone_graph *g, hone_tensor *a, hone_tensor *b, bool b_t
     if (!(y = hone_graph_result(g, 2, (int64_t[]){ s.m, s.n })) || !(pa = hone_graph_real(g, a)) ||
         !(pb = hone_graph_real(g, b)))
         return NULL;
-    hone_graph_gemm(g, false, s.tb, s.m, s.n, s.k, 1, pa, s.k, pb, s.tb ? s.k : s.n, 0,
-                    hone_tensor_data(y), s.n);
+    hone_graph_product(g, &(hone_product){ .tb = s.tb, .m = s.m, .n = s.n, .k = s.k, .a = pa, .lda = s.k,
+                                           .b = pb, .ldb = s.tb ? s.k : s.n, .c = hone_tensor_data(y),
+                                           .ldc = s.n });
     if ((node = hone_graph_node(g, &matmul_op, y, (hone_tensor *[]){ a, b }, 2, sizeof s))) {
         *(struct matmul *)node->args = s;
         hone_node_save(node, 0, a);
@@ -68,27 +72,34 @@ hone_tensor *hone_matmul(hone_graph *g, hone_tensor *a, hone_tensor *b, bool b_t
 
 struct linear {
     int64_t rows, out, in;
-    bool transposed;
+    bool transposed, half;
 };
 
 static int linear_backward(hone_graph *g, hone_node *node)
 {
     const struct linear *s = node->args;
-    const void *dy = hone_tensor_bytes(node->out->grad), *w, *x;
+    const void *dy = hone_tensor_bytes(node->out->grad), *x;
     bool add;
     hone_tensor *dx, *dw, *db;
 
-    if ((dx = hone_node_grad(g, node, 0, &add)) && (w = hone_graph_real(g, node->saved[1])))
-        hone_graph_gemm(g, false, s->transposed, s->rows, s->in, s->out, 1, dy, s->out, w,
-                        s->transposed ? s->out : s->in, add, hone_tensor_data(dx), s->in);
+    if ((dx = hone_node_grad(g, node, 0, &add)))
+        hone_graph_product(g, &(hone_product){ .tb = s->transposed, .half = s->half, .m = s->rows,
+                                               .n = s->in, .k = s->out, .a = dy, .lda = s->out,
+                                               .weight = node->saved[1],
+                                               .ldb = s->transposed ? s->out : s->in, .beta = add,
+                                               .c = hone_tensor_data(dx), .ldc = s->in });
     if ((dw = hone_node_grad(g, node, 1, &add))) {
         x = hone_tensor_bytes(node->saved[0]);
-        if (s->transposed)
-            hone_graph_gemm(g, true, false, s->in, s->out, s->rows, 1, x, s->in, dy, s->out, add,
-                            hone_tensor_data(dw), s->out);
-        else
-            hone_graph_gemm(g, true, false, s->out, s->in, s->rows, 1, dy, s->out, x, s->in, add,
-                            hone_tensor_data(dw), s->in);
+        hone_product p = { .ta = true, .half = s->half, .m = s->out, .n = s->in, .k = s->rows, .a = dy,
+                           .lda = s->out, .b = x, .ldb = s->in,
+                           .beta = add, .c = hone_tensor_data(dw), .ldc = s->in };
+        if (s->transposed) {
+            p.m = p.lda = s->in;
+            p.n = p.ldb = p.ldc = s->out;
+            p.a = x;
+            p.b = dy;
+        }
+        hone_graph_product(g, &p);
     }
     if ((db = hone_node_grad(g, node, 2, &add)))
         g->k->sum_rows(s->rows, s->out, dy, hone_tensor_data(db), add);
@@ -100,18 +111,20 @@ static const hone_op linear_op = { "linear", linear_backward, NULL };
 /* x W^T + b without adapters. */
 static hone_tensor *linear_plain(hone_graph *g, hone_tensor *x, hone_param *p)
 {
-    struct linear s = { hone_tensor_extent(x, 0), p->out, p->in, p->transposed };
-    const void *w, *b = NULL;
+    struct linear s = { hone_tensor_extent(x, 0), p->out, p->in, p->transposed, p->half };
+    const void *b = NULL;
     hone_tensor *y;
     hone_node *node;
 
     if (!(y = hone_graph_result(g, 2, (int64_t[]){ s.rows, s.out })) ||
-        !(w = hone_graph_real(g, p->weight)) || (p->bias && !(b = hone_graph_real(g, p->bias))))
+        (p->bias && !(b = hone_graph_real(g, p->bias))))
         return NULL;
-    for (int64_t i = 0; b && i < s.rows; i++)
-        memcpy(hone_at(g, hone_tensor_data(y), i * s.out), b, (size_t)s.out * hone_graph_width(g));
-    hone_graph_gemm(g, false, !s.transposed, s.rows, s.out, s.in, 1, hone_tensor_bytes(x), s.in, w,
-                    s.transposed ? s.out : s.in, b != NULL, hone_tensor_data(y), s.out);
+    hone_graph_product(g, &(hone_product){ .tb = !s.transposed, .half = s.half, .m = s.rows, .n = s.out,
+                                           .k = s.in, .a = hone_tensor_bytes(x), .lda = s.in,
+                                           .weight = p->weight, .ldb = s.transposed ? s.out : s.in,
+                                           .bias = b, .c = hone_tensor_data(y), .ldc = s.out });
+    if (g->error.code)
+        return NULL;
     if ((node = hone_graph_node(g, &linear_op, y, (hone_tensor *[]){ x, p->weight, p->bias }, 3,
                                 sizeof s))) {
         *(struct linear *)node->args = s;

@@ -127,7 +127,7 @@ struct chunk {
     hone_graph *g;
     const hone_param *p;
     double cap, scale;
-    const void *w, *b;     /* of the head, in the graph's dtype */
+    const void *w, *b;     /* of the head, in the graph's dtype; w NULL: taken as it is stored */
     int64_t d, vocab;
     void *z;               /* [chunk, vocab] */
     int64_t first;         /* row of the batch that z begins with */
@@ -144,11 +144,12 @@ static void chunk_logits(struct chunk *c, const void *hidden, int64_t rows)
 {
     hone_graph *g = c->g;
 
-    for (int64_t i = 0; c->b && i < rows; i++)
-        memcpy(hone_at(g, c->z, i * c->vocab), c->b, (size_t)c->vocab * hone_graph_width(g));
-    hone_graph_gemm(g, false, !c->p->transposed, rows, c->vocab, c->d, 1,
-                    hone_at(g, hidden, c->first * c->d), c->d, c->w,
-                    c->p->transposed ? c->vocab : c->d, c->b != NULL, c->z, c->vocab);
+    hone_graph_product(g, &(hone_product){ .tb = !c->p->transposed, .half = c->p->half, .m = rows,
+                                           .n = c->vocab, .k = c->d,
+                                           .a = hone_at(g, hidden, c->first * c->d), .lda = c->d,
+                                           .weight = c->w ? NULL : c->p->weight, .b = c->w,
+                                           .ldb = c->p->transposed ? c->vocab : c->d, .bias = c->b,
+                                           .c = c->z, .ldc = c->vocab });
 }
 
 /* dhidden (+)= dz W; dw (+)= dz^T hidden; db (+)= sums of dz: what is not NULL. */
@@ -159,15 +160,23 @@ static void chunk_backward(struct chunk *c, const void *hidden, int64_t rows, vo
     const void *h = hone_at(g, hidden, c->first * c->d);
 
     if (dhidden)
-        hone_graph_gemm(g, false, c->p->transposed, rows, c->d, c->vocab, 1, c->z, c->vocab, c->w,
-                        c->p->transposed ? c->vocab : c->d, add_hidden,
-                        hone_at(g, dhidden, c->first * c->d), c->d);
-    if (dw && c->p->transposed)
-        hone_graph_gemm(g, true, false, c->d, c->vocab, rows, 1, h, c->d, c->z, c->vocab, add_w, dw,
-                        c->vocab);
-    else if (dw)
-        hone_graph_gemm(g, true, false, c->vocab, c->d, rows, 1, c->z, c->vocab, h, c->d, add_w, dw,
-                        c->d);
+        hone_graph_product(g, &(hone_product){ .tb = c->p->transposed, .half = c->p->half, .m = rows,
+                                               .n = c->d, .k = c->vocab, .a = c->z, .lda = c->vocab,
+                                               .weight = c->w ? NULL : c->p->weight, .b = c->w,
+                                               .ldb = c->p->transposed ? c->vocab : c->d,
+                                               .beta = add_hidden,
+                                               .c = hone_at(g, dhidden, c->first * c->d), .ldc = c->d });
+    if (dw) {
+        hone_product p = { .ta = true, .half = c->p->half, .m = c->vocab, .n = c->d, .k = rows, .a = c->z,
+                           .lda = c->vocab, .b = h, .ldb = c->d, .beta = add_w, .c = dw, .ldc = c->d };
+        if (c->p->transposed) {
+            p.m = p.lda = c->d;
+            p.n = p.ldb = p.ldc = c->vocab;
+            p.a = h;
+            p.b = c->z;
+        }
+        hone_graph_product(g, &p);
+    }
     if (db)
         g->k->sum_rows(rows, c->vocab, c->z, db, add_b);
 }
@@ -181,7 +190,7 @@ static bool chunk_init(struct chunk *c, hone_graph *g, const hone_head *head, in
 
     *c = (struct chunk){ .g = g, .p = p, .cap = head->soft_cap, .scale = head_scale(head),
                          .d = p->in, .vocab = p->out, .z = hone_tensor_data(z) };
-    return z && (c->w = hone_graph_real(g, p->weight)) &&
+    return z && ((p->half && hone_graph_takes(g, p->weight)) || (c->w = hone_graph_real(g, p->weight))) &&
            (!p->bias || (c->b = hone_graph_real(g, p->bias)));
 }
 
