@@ -19,6 +19,7 @@ EXTRA_DIST += tests/lua_examples.lua
 EXTRA_DIST += tests/lua_memory.lua
 EXTRA_DIST += tests/lua_plugins.lua
 EXTRA_DIST += tests/lua_reward.lua
+EXTRA_DIST += tests/lua_preference.lua
 EXTRA_DIST += tests/lua_sft.lua
 EXTRA_DIST += tests/lua_tensor.lua
 EXTRA_DIST += tests/lua_values.lua
@@ -74,6 +75,7 @@ check_PROGRAMS += tests/test_safetensors
 check_PROGRAMS += tests/test_sample
 check_PROGRAMS += tests/test_sampler
 check_PROGRAMS += tests/test_select
+check_PROGRAMS += tests/test_store
 check_PROGRAMS += tests/test_strategy
 check_PROGRAMS += tests/test_tensor
 check_PROGRAMS += tests/test_tokenizer
@@ -103,6 +105,8 @@ tests_test_tokenizer_pattern_SOURCES = tests/test_tokenizer_pattern.c plugins/to
 	plugins/tokenizer/bpe/utf8.c
 tests_test_tokenizer_pattern_LDADD = $(LDADD) $(PCRE2_LIBS) $(UTF8PROC_LIBS)
 tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
+tests_test_store_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_test_store_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_test_crowd_SOURCES = tests/test_crowd.c tests/pairs.h plugins/quality/bradley_terry/crowd.c \
 	plugins/quality/bradley_terry/fit.c plugins/quality/pairs.c plugins/quality/pairs_result.c
 tests_test_pairs_SOURCES = tests/test_pairs.c tests/pairs.h plugins/quality/pairs.c plugins/quality/pairs_result.c

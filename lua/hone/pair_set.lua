@@ -149,6 +149,18 @@ end
 --- "file.jsonl:17" of an item.
 function methods:where(k) return self.data:where(self.items[k].row) end
 
+--- The numbers of the examples that items refer to: { examples = list, mismatches = list }.
+function methods:used()
+  local out = { examples = {}, mismatches = self.unpaired and {} or nil }
+  for _, it in ipairs(self.items) do
+    for _, field in ipairs { "chosen", "rejected", "completion" } do
+      if it[field] then out.examples[#out.examples + 1] = it[field] end
+    end
+    if it.mismatched then out.mismatches[#out.mismatches + 1] = it.mismatched end
+  end
+  return out
+end
+
 -- Tokens that an item adds to a batch, its prompt counted once.
 local function cost(self, it)
   if it.completion then return (self.examples:size(it.completion)) end

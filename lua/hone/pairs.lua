@@ -77,8 +77,9 @@ local function number_column(self, i, row, name, default, low, high)
   if value == nil then return default end
   local n = tonumber(value)
   if not n or n ~= n or n < low or n > high then
-    core.fail(("%s: field '%s': a number from %s to %s expected, got %s"):format(
-      self.data:where(i), name, text.number(low), text.number(high), tostring(value)))
+    local range = high == 1 and " from 0 to 1" or low == 0 and " of at least 0" or ""
+    core.fail(("%s: field '%s': a number%s expected, got %s"):format(self.data:where(i), name,
+      range, tostring(value)))
   end
   return n
 end

@@ -225,16 +225,14 @@ local function open_reference(run, o)
   if not o.reference and only_adapter(o.model) then
     return references.new { model = o.model, adapter = true }
   end
-  local examples, hashes = {}, {}
-  for part, data in pairs(o.parts) do
-    local set = run:set(part)
-    examples[part], hashes[part] = set.examples, data.hash
-    examples[part .. "_mismatched"] = set.mismatches
-  end
-  return references.new { model = o.reference or o.model, examples = examples,
+  local sets, hashes = {}, {}
+  for part, data in pairs(o.parts) do sets[part], hashes[part] = run:set(part), data.hash end
+  return references.new { model = o.reference or o.model, sets = sets,
     tokens = o.batch.tokens, folder = run:path "reference",
     key = { weights = (o.reference or o.model):hash(), data = hashes, template = o.template,
-            max_tokens = run:set("train").report.max_tokens } }
+            max_tokens = run:set("train").report.max_tokens, too_long = o.too_long,
+            unpaired = run.objective.unpaired, ties = o.ties, bad = o.bad,
+            attribute = o.attribute } }
 end
 
 local function prepare(given)

@@ -1,14 +1,14 @@
 -- reference: log-probabilities of a reference, which training does not change.
 --
 --   reference.new { model, adapter = true }            the model itself, its adapter off
---   reference.new { model, folder = , key = , examples = { train = , ... } }   computed now
+--   reference.new { model, folder = , key = , sets = { train = , ... } }       computed now
 --
 -- An adapter is left out of a forward pass at no cost in memory: no second copy. Where all
 -- weights train, or the reference is another model, each example's log-probability is
 -- computed once before training and kept:
 --
 --   <run>/reference/key.json               hashes of weights and data, template, tokens
---   <run>/reference/logps.safetensors      a tensor [examples] a set, in nats, f32
+--   <run>/reference/logps.safetensors      tensors [examples] of each set, in nats, f32
 --
 -- A run that goes on reads them; other weights or data compute them anew.
 local core = require "hone.core"
@@ -27,22 +27,21 @@ local function logps(model, part, adapters)
   end)
 end
 
--- Of examples by number, in batches of at most `tokens` tokens.
-local function compute(model, examples, tokens)
+-- Of the examples that are used, in batches of at most `tokens` tokens; NaN of the others.
+local function compute(model, examples, used, tokens)
   local out, at = {}, 1
-  while at <= #examples do
+  for e = 1, #examples do out[e] = 0 / 0 end
+  while at <= #used do
     if core.interrupted() then core.fail("interrupted") end
-    local part, room = { outputs = {} }, tokens
-    local list = {}
-    while at <= #examples do
-      local n, _, learned = examples:size(at)
+    local part, list, room = { outputs = {} }, {}, tokens
+    while at <= #used do
+      local n, _, learned = examples:size(used[at])
       if #list > 0 and n > room then break end
-      list[#list + 1], part.outputs[#part.outputs + 1] = at, learned
+      list[#list + 1], part.outputs[#part.outputs + 1] = used[at], learned
       room, at = room - n, at + 1
     end
     part.batch = examples:batch(list, true)
-    local found = logps(model, part, true)
-    table.move(found, 1, #found, #out + 1, out)
+    for i, value in ipairs(logps(model, part, true)) do out[list[i]] = value end
   end
   return out
 end
@@ -71,22 +70,27 @@ local function keep(folder, key, values, names)
 end
 
 local function precompute(self, o)
-  local names = {}
-  for name in pairs(o.examples) do names[#names + 1] = name end
+  local names, examples, used = {}, {}, {}
+  for part, set in pairs(o.sets) do
+    for name, list in pairs(set:used()) do
+      names[#names + 1] = part .. "/" .. name
+      examples[names[#names]], used[names[#names]] = set[name], list
+    end
+  end
   table.sort(names)
   local values = o.folder and cached(o.folder, o.key)
   self.cached = values ~= nil
   for _, name in ipairs(names) do
-    if values and #(values[name] or {}) ~= #o.examples[name] then values = nil end
+    if values and #(values[name] or {}) ~= #examples[name] then values = nil end
   end
   if not values then
     values, self.cached = {}, false
     for _, name in ipairs(names) do
-      values[name] = compute(self.model, o.examples[name], o.tokens)
+      values[name] = compute(self.model, examples[name], used[name], o.tokens)
     end
     if o.folder then keep(o.folder, o.key, values, names) end
   end
-  for _, name in ipairs(names) do self.values[o.examples[name]] = values[name] end
+  for _, name in ipairs(names) do self.values[examples[name]] = values[name] end
 end
 
 --- Raise unless two models read the same tokens.
@@ -105,7 +109,7 @@ function reference.check_vocabulary(model, other)
   if differ then core.fail("reference: its tokenizer has another vocabulary than the model's") end
 end
 
---- o: model, adapter, or folder, key, examples, tokens.
+--- o: model, and adapter, or sets, tokens, folder (nil: nothing is kept), key.
 function reference.new(o)
   local self = setmetatable({ model = o.model, adapter = o.adapter, values = {} },
                             { __index = methods })
