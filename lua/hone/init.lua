@@ -32,6 +32,7 @@ local modules = {
   required   = { "hone.args", "required" },
   rloo       = { "hone.algorithms.rloo" },
   reward     = { "hone.reward" },
+  reward_model = { "hone.reward_model" },
   samples    = { "hone.samples" },
   schedule   = { "hone.schedule" },
   select     = { "hone.select" },

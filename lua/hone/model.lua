@@ -27,6 +27,19 @@ function model.new(config, given)
   return core.model_new(config, o.seed, o)
 end
 
+local head_schema = {
+  { "outputs", "integer", default = 1, min = 1, max = 65536, doc = "numbers a row" },
+  { "bias", "boolean", default = false, doc = "not of the head 'score'" },
+  { "sd", "number", min = 0, doc = "of its random weights; unset: 1/sqrt(width + 1); 0: zeros" },
+  { "seed", "integer", default = 0, doc = "of the weights" },
+}
+
+--- A linear head on hidden states, trained with any strategy: see <hone/model.h>.
+local bound_add_head = core.model.add_head
+function core.model:add_head(name, given)
+  return bound_add_head(self, name, options.check("add_head", head_schema, given))
+end
+
 local generate_schema = {
   { "prompt", "any", doc = "a text, a list of ids" },
   { "prompts", "any", doc = "a list of texts, of lists of ids, of { ids = , row = }, or data" },

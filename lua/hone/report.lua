@@ -1,5 +1,5 @@
 -- report: <run>/report.html, one page that needs nothing else: figures, curves,
--- answers before and after, what was cleaned and cut, options.
+-- what run:sections() adds, answers before and after, what was cleaned and cut, options.
 local core = require "hone.core"
 local files = require "hone.files"
 local svg = require "hone.svg"
@@ -155,7 +155,8 @@ function report.write(run)
     ("<title>%s</title><style>%s</style></head><body>"):format(escape(run.name), style),
     ('<h1>%s</h1><p class="lead">%s with hone %s</p>'):format(escape(run.name),
       escape(record.kind), escape(record.hone)),
-    summary(record), "<h2>Curves</h2>", charts(run:history()), answers(run), data_table(record),
+    summary(record), "<h2>Curves</h2>", charts(run:history()),
+    run.sections and run:sections() or "", answers(run), data_table(record),
     ("<h2>Options</h2><pre>%s</pre>"):format(escape(text.value(record.options))),
     "</body></html>" }
   core.system.write(run:path("report.html"), table.concat(page, "\n") .. "\n")
