@@ -222,6 +222,29 @@ START_TEST(the_largest_of_each_sample)
 }
 END_TEST
 
+/* Three samples through KL penalty, estimation and whitening: tests/parity/trl_advantages.py. */
+START_TEST(rewards_advantages_and_whitening_are_those_of_trl)
+{
+    hone_tensor *n = T(3, 1, 4), *score = T(1.5, -.5, .25), *rewards = NULL, *whitened = NULL;
+    hone_tensor *kl = T(.3, -.1, .1, -1, .1, 0, 1, -.5), *v = T(.5, .4, .6, -.2, .1, .3, -.4, .2);
+
+    ck_ok(hone_token_rewards(&rewards, score, kl, n, .3, &err));
+    CHECK(rewards, 1e-9, -.09, .03, 1.47, -.2, -.03, 0, -.3, .4);
+    ck_ok(hone_gae(&out, &second, rewards, v, n, .9, .8, NULL, &err));
+    CHECK(second, 1e-9, .843408000, 1.196400000, 1.470000000, -.200000000, -.015398400,
+          -.054720000, .024000000, .400000000);
+    ck_ok(hone_whiten(&whitened, out, NULL, false, HONE_UNBIASED, &err));
+    CHECK(whitened, 1e-8, .170401963, 1.228580334, 1.400508156, -.631790831, -.901358706,
+          -1.460408183, .358662928, -.164595661);
+    NEXT();
+    ck_ok(hone_whiten(&out, rewards, NULL, true, HONE_UNBIASED, &err));
+    CHECK(out, 1e-8, -.280371774, -.068993322, 2.467548093, -.474135354, -.174682548,
+          -.121837935, -.650284063, .582756903);
+    hone_tensor_free(rewards);
+    hone_tensor_free(whitened);
+}
+END_TEST
+
 START_TEST(floats_give_floats)
 {
     hone_tensor *r = NULL;
@@ -273,6 +296,7 @@ int main(void)
     tcase_add_test(t, masked_and_absent_values_do_not_count);
     tcase_add_test(t, a_score_stands_on_the_last_token);
     tcase_add_test(t, the_largest_of_each_sample);
+    tcase_add_test(t, rewards_advantages_and_whitening_are_those_of_trl);
     tcase_add_test(t, floats_give_floats);
     tcase_add_test(t, short_memory_is_an_error_and_leaks_nothing);
     suite_add_tcase(suite, t);
