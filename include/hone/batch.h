@@ -66,7 +66,10 @@ HONE_API const int32_t *hone_batch_targets(const hone_batch *batch);
 HONE_API const float *hone_batch_weights(const hone_batch *batch);
 HONE_API const int32_t *hone_batch_output_segments(const hone_batch *batch);
 
-/* ---- ops over a batch ---- */
+/* ---- ops over a batch ----
+ *
+ * hone_attention knows what a branch goes on from. A model that mixes tokens
+ * in another way must look at `parent` itself. */
 
 /* Embedding of every token: [tokens, d]. */
 HONE_API hone_tensor *hone_batch_embed(hone_graph *g, const hone_batch *batch,
