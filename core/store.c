@@ -15,21 +15,29 @@ typedef struct field {
     bool required;
 } field;
 
+static const char *store_expected(const char *type)
+{
+    return strcmp(type, "id") == 0 ? "a text that is not empty"
+         : strcmp(type, "number") == 0 ? "a number >= 0"
+         : strcmp(type, "integer") == 0 ? "an integer >= 0"
+         : strcmp(type, "boolean") == 0 ? "true or false"
+         : strcmp(type, "array") == 0 ? "a list" : "an object";
+}
+
 static int store_fail_field(const char *where, const field *f, const json_t *value,
                             hone_error *err)
 {
-    const char *text = json_string_value(value);
+    const char *expected = store_expected(f->type), *text = json_string_value(value);
 
     if (!value)
         return hone_fail(err, HONE_EINVAL, "%s: %s is missing", where, f->name);
-    if (text && strcmp(f->type, "id") != 0)
+    if (text)
         return hone_fail(err, HONE_EINVAL, "%s: %s: expected %s, got '%s'", where, f->name,
-                         f->type, text);
+                         expected, text);
     if (json_is_number(value))
-        return hone_fail(err, HONE_EINVAL, "%s: %s: %g is not allowed here (expected: %s)", where,
-                         f->name, json_number_value(value), f->type);
-    return hone_fail(err, HONE_EINVAL, "%s: %s: expected %s, got %s", where, f->name,
-                     strcmp(f->type, "id") == 0 ? "a text that is not empty" : f->type,
+        return hone_fail(err, HONE_EINVAL, "%s: %s: expected %s, got %g", where, f->name, expected,
+                         json_number_value(value));
+    return hone_fail(err, HONE_EINVAL, "%s: %s: expected %s, got %s", where, f->name, expected,
                      hone_json_type(value));
 }
 
@@ -97,7 +105,7 @@ static int store_check_list(const char *where, const char *name, const field *fi
         int code = store_check(NULL, fields, one, NULL);
         if (code == HONE_OK)
             continue;
-        hone_print(place, sizeof place, "%s: %s %zu", where, name, i + 1);
+        hone_print(place, sizeof place, "%s: %s[%zu]", where, name, i + 1);
         return store_check(place, fields, one, err);
     }
     return HONE_OK;

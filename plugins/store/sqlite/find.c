@@ -70,7 +70,8 @@ int find_task(struct store *s, const char *name, struct task_row *out, hone_erro
         return hone_fail(err, HONE_ENOTFOUND, "there is no task '%s'", name);
     if (code != 1)
         return code;
-    *out = (struct task_row){ sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1) };
+    *out = (struct task_row){ .id = sqlite3_column_int64(stmt, 0),
+                              .version = sqlite3_column_int64(stmt, 1) };
     strncpy(out->state, (const char *)sqlite3_column_text(stmt, 2), sizeof out->state - 1);
     sqlite3_reset(stmt);
     code = find_definition(s, out->id, out->version, err);

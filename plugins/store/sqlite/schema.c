@@ -69,8 +69,8 @@ static const char *const steps[] = {
     "CREATE TRIGGER log_stands BEFORE UPDATE ON log"
     "  BEGIN SELECT RAISE(ABORT, 'the log is never changed'); END;",
 };
-#define VERSION 1
-_Static_assert(sizeof steps / sizeof *steps == VERSION, "a step has no number");
+#define SCHEMA 1
+_Static_assert(sizeof steps / sizeof *steps == SCHEMA, "a step has no number");
 
 #define APPLICATION 0x686f6e65 /* "hone" */
 #define TEXT_OF_(x) #x
@@ -116,16 +116,16 @@ static int schema_migrate(db *d, hone_error *err)
     if (application != APPLICATION && (tables || version))
         return hone_fail(err, HONE_EFORMAT, "%s: is an SQLite database, but no store of hone's",
                          d->path);
-    if (version > VERSION)
+    if (version > SCHEMA)
         return hone_fail(err, HONE_EUNSUPPORTED,
                          "%s: made by a newer hone (store version %" PRId64
-                         "; this one, %s, knows %d)", d->path, version, hone_version(), VERSION);
-    for (; version < VERSION && code == HONE_OK; version++)
+                         "; this one, %s, knows %d)", d->path, version, hone_version(), SCHEMA);
+    for (; version < SCHEMA && code == HONE_OK; version++)
         code = db_run(d, steps[version], err);
     if (code == HONE_OK)
         code = db_run(d, "PRAGMA application_id = " TEXT_OF(APPLICATION), err);
     if (code == HONE_OK)
-        code = db_run(d, "PRAGMA user_version = " TEXT_OF(VERSION), err);
+        code = db_run(d, "PRAGMA user_version = " TEXT_OF(SCHEMA), err);
     return code;
 }
 
@@ -138,7 +138,7 @@ int store_schema(struct store *s, hone_error *err)
     if (code == HONE_OK)
         code = db_number(d, &application, err, "PRAGMA application_id", "");
     /* A file of others' is not touched, also not by the switch to WAL. */
-    if (code == HONE_OK && (version != VERSION || application != APPLICATION)) {
+    if (code == HONE_OK && (version != SCHEMA || application != APPLICATION)) {
         code = db_begin(d, true, err);
         if (code == HONE_OK)
             code = db_end(d, schema_migrate(d, err), err);

@@ -332,7 +332,7 @@ int store_next(struct store *s, const hone_json *request, hone_json **reply, hon
     char lease[LEASE + 1];
     json_t *order = NULL;
     double expires;
-    int64_t id;
+    int64_t id = 0;
     int code = find_task(s, v.name, &v.task, err);
 
     if (code == HONE_OK && strcmp(v.task.state, "open") != 0)

@@ -101,6 +101,10 @@ static int submit_again(struct store *s, const struct judgement *j, hone_json **
            sqlite3_column_int64(stmt, 3) == j->supersedes &&
            (j->supersedes || sqlite3_column_int64(stmt, 2) == j->assignment);
     sqlite3_reset(stmt);
+    if (!same && strncmp(j->key, "assignment:", 11) == 0)
+        return hone_fail(err, HONE_ESTATE, "assignment %" PRId64 " was judged already, with other"
+                         " answers (judgement %" PRId64 "): a change supersedes it",
+                         j->assignment, id);
     if (!same)
         return hone_fail(err, HONE_ESTATE, "key '%s' was sent before with other answers (judgement"
                          " %" PRId64 "): a change supersedes it", j->key, id);
