@@ -184,6 +184,7 @@ void bind_open_consensus(lua_State *L);
 void bind_open_optimizer(lua_State *L);
 void bind_open_safetensors(lua_State *L);
 void bind_open_geometry(lua_State *L);
+void bind_open_rows(lua_State *L);
 void bind_open_terminal(lua_State *L);
 void bind_open_random(lua_State *L);
 void bind_open_statistics(lua_State *L);

@@ -271,7 +271,7 @@ int luaopen_hone_core(lua_State *L)
         bind_open_sample, bind_open_metric, bind_open_judgement, bind_open_consensus,
         bind_open_optimizer, bind_open_safetensors, bind_open_random, bind_open_statistics,
         bind_open_store,
-        bind_open_geometry, bind_open_terminal,
+        bind_open_geometry, bind_open_rows, bind_open_terminal,
     };
 
     luaL_checkversion(L);

@@ -18,6 +18,7 @@ local modules = {
   batch      = { "hone.batch" },
   best_of    = { "hone.best_of" },
   data       = { "hone.data" },
+  formats    = { "hone.formats" },
   grpo       = { "hone.algorithms.grpo" },
   judgements = { "hone.judgements" },
   likelihood = { "hone.likelihood" },

@@ -9,7 +9,7 @@
 --   reference, context   texts that are shown, but not judged
 -- Other fields (which model answered, the right answer) are never shown.
 --
--- An option is a text, a sample (its response), messages (the last one), or a table
+-- An option is a text, a sample (its response), messages, or a table
 -- with a text, and a `model` where the content does not say left_model, right_model.
 --
 -- order says how options were shown: 1 as they stand, 2 the second first; or a list:
@@ -20,13 +20,18 @@ local content = {}
 
 local function is(value) return value ~= nil and value ~= core.null end
 
---- The text of a text, a sample, messages.
+--- The text of a text, a sample, a message; of several messages each with its role.
 function content.text(value)
   if type(value) == "string" then return value end
   if type(value) ~= "table" and type(value) ~= "userdata" then return nil end
   if type(value) == "table" and #value > 0 then
-    local last = value[#value]
-    return type(last) == "table" and type(last.content) == "string" and last.content or nil
+    if #value == 1 then return content.text(value[1]) end
+    local list = {}
+    for i, m in ipairs(value) do
+      if type(m) ~= "table" then return nil end
+      list[i] = ("%s: %s"):format(tostring(m.role or "text"), content.text(m.content) or "")
+    end
+    return table.concat(list, "\n\n")
   end
   for _, key in ipairs { "response", "text", "content", "completion" } do
     if type(value[key]) == "string" then return value[key] end

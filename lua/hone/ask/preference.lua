@@ -3,6 +3,7 @@
 --   { choice = "first", strength = 2 }: 1 slightly, 3 much.
 local ask = require "hone.ask"
 local content = require "hone.ask.content"
+local core = require "hone.core"
 local text = require "hone.text"
 
 local preference = {
@@ -76,7 +77,9 @@ function preference.rows(_, value, c, order)
   local first = places[1] == 1
   if choice == "first" then choice = first and "left" or "right"
   elseif choice == "second" then choice = first and "right" or "left" end
-  return { { left = 1, right = 2, value = choice, strength = strength, order = first and 1 or 2 } }
+  -- Judgements made elsewhere may not say what was shown first.
+  local shown = order ~= nil and order ~= core.null and (first and 1 or 2) or nil
+  return { { left = 1, right = 2, value = choice, strength = strength, order = shown } }
 end
 
 return preference
