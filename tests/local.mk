@@ -76,6 +76,7 @@ check_PROGRAMS += tests/test_sample
 check_PROGRAMS += tests/test_sampler
 check_PROGRAMS += tests/test_select
 check_PROGRAMS += tests/test_store
+check_PROGRAMS += tests/test_store_people
 check_PROGRAMS += tests/test_strategy
 check_PROGRAMS += tests/test_tensor
 check_PROGRAMS += tests/test_tokenizer
