@@ -147,3 +147,19 @@ test("batches_branch_from_segments_counted_from_one", function()
   assert(fails(batch.branch, batch, 5, { 1 }):find("segment 5 (allowed: 1 to 4)", 1, true))
   assert(fails(batch.branch, batch, 1, { 1 }, { 1, 2 }):find("2 weights for 1 tokens", 1, true))
 end)
+
+-- S0: at step 0 the log ratio of sampling and learning is 0 but for rounding, prompts shared or not.
+test("learning_sees_the_log_probabilities_of_sampling", function()
+  for _, name in ipairs { "llama", "gpt2", "mistral" } do
+    local model = hone.model.load(s.file("parity/models/" .. name))
+    local samples = model:generate { prompts = { { 1, 5, 20, 7 }, { 2, 9 } }, samples = 3, temperature = 0.8,
+                                     max_tokens = 9, seed = 4, ignore_eos = true }
+    local sampled = samples:logp_tensor():values()
+    equal(#sampled, 54)
+    for _, share in ipairs { true, false } do
+      local batch = core.rollout_batch(samples, { 1, 2, 3, 4, 5, 6 }, { share = share })
+      local seen = model:logp(batch, { temperature = 0.8 }):values()
+      for i, value in ipairs(seen) do near(value, sampled[i], 1e-4) end
+    end
+  end
+end)
