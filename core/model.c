@@ -5,6 +5,7 @@
 #include "param.h"
 
 #include <hone/tokenizer.h>
+#include <string.h>
 
 hone_model *hone_model_ref(hone_model *model)
 {
@@ -93,6 +94,28 @@ hone_instance *hone_model_strategy(const hone_model *model)
 void hone_model_set_recompute(hone_model *model, bool on)
 {
     model->recompute = on;
+}
+
+static void model_set_half(hone_model *model, bool half)
+{
+    model->half = half;
+    for (size_t i = 0; i < model->params->count; i++)
+        model->params->items[i]->half = half;
+}
+
+int hone_model_set_precision(hone_model *model, const char *precision, hone_error *err)
+{
+    bool half = precision && strcmp(precision, "bf16") == 0;
+
+    if (precision && !half && strcmp(precision, "f32") != 0)
+        return hone_fail(err, HONE_EINVAL, "precision is '%.40s' (allowed: f32, bf16)", precision);
+    model_set_half(model, half);
+    return HONE_OK;
+}
+
+const char *hone_model_precision(const hone_model *model)
+{
+    return model->half ? "bf16" : "f32";
 }
 
 const int32_t *hone_model_eos(const hone_model *model, size_t *count)

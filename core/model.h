@@ -28,6 +28,7 @@ struct hone_model {
     hone_instance *tokenizer;   /* NULL: none */
     int32_t *eos;               /* [eos_count] */
     size_t eos_count;
+    bool half;                 /* products are of bf16 numbers */
     bool recompute;
 
     hone_instance *strategy;    /* NULL: none, and nothing trains */

@@ -272,6 +272,8 @@ int hone_model_load(hone_model **out, hone_context *context, const char *folder,
     if (code == HONE_OK)
         code = load_all(model, folder, dtype, options && options->no_tokenizer, err);
     hone_json_free(config);
+    if (code == HONE_OK)
+        code = hone_model_set_precision(model, options ? options->precision : NULL, err);
     if (code != HONE_OK) {
         hone_model_free(model);
         return code;

@@ -53,6 +53,8 @@ int hone_model_new(hone_model **out, hone_context *context, const hone_json *con
         code = new_weights(model, seed, err);
     if (code == HONE_OK)
         code = hone_model_read_eos(model, err);
+    if (code == HONE_OK)
+        code = hone_model_set_precision(model, options ? options->precision : NULL, err);
     if (code != HONE_OK) {
         hone_model_free(model);
         return code;
@@ -98,7 +100,8 @@ static int new_copy(hone_model *to, const hone_model *from, hone_error *err)
     to->generation = from->generation ? hone_json_ref(from->generation) : NULL;
     to->tokenizer = from->tokenizer ? hone_instance_ref(from->tokenizer) : NULL;
     to->recompute = from->recompute;
-    return hone_model_read_eos(to, err);
+    code = hone_model_set_precision(to, hone_model_precision(from), err);
+    return code == HONE_OK ? hone_model_read_eos(to, err) : code;
 }
 
 int hone_model_copy(hone_model **out, const hone_model *model, hone_error *err)

@@ -81,6 +81,7 @@ typedef struct hone_model_options {
     const char *dtype;     /* of weights in memory: "f32" (default), "bf16", "f16", "stored" */
     bool recompute;        /* blocks keep only their input for backward */
     bool no_tokenizer;     /* do not look for one */
+    const char *precision; /* as hone_model_set_precision; NULL: "f32" */
 } hone_model_options;
 
 /* A folder with config.json, *.safetensors (with index or without) and, where
@@ -131,6 +132,12 @@ HONE_API int hone_model_set_tokenizer(hone_model *model, hone_instance *tokenize
 HONE_API int hone_model_set_strategy(hone_model *model, hone_instance *strategy, hone_error *err);
 HONE_API hone_instance *hone_model_strategy(const hone_model *model);
 HONE_API void hone_model_set_recompute(hone_model *model, bool on);
+/* "f32", or "bf16": products with the model's weights round their operands to bf16, forward
+ * and backward, and sum in f32. Weights, gradients, norms, attention and losses stay as they
+ * are; so do products of 16 rows or fewer, as in decoding, and all on a processor without
+ * bf16 arithmetic. Heads added later are not touched. */
+HONE_API int hone_model_set_precision(hone_model *model, const char *precision, hone_error *err);
+HONE_API const char *hone_model_precision(const hone_model *model);
 /* Ids that end a text, from config.json and generation_config.json. */
 HONE_API const int32_t *hone_model_eos(const hone_model *model, size_t *count);
 

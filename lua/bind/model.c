@@ -13,7 +13,7 @@ static hone_model *model_check(lua_State *L)
     return bind_check(L, 1, &bind_model_class);
 }
 
-/* { dtype = , recompute = , tokenizer = true } at `arg`. */
+/* { dtype = , precision = , recompute = , tokenizer = true } at `arg`. */
 static hone_model_options model_options(lua_State *L, int arg)
 {
     hone_model_options options = { 0 };
@@ -22,6 +22,7 @@ static hone_model_options model_options(lua_State *L, int arg)
         return options;
     luaL_checktype(L, arg, LUA_TTABLE);
     options.dtype = bind_field_string(L, arg, "dtype", NULL);
+    options.precision = bind_field_string(L, arg, "precision", NULL);
     options.recompute = bind_field_bool(L, arg, "recompute", false);
     options.no_tokenizer = !bind_field_bool(L, arg, "tokenizer", true);
     return options;
@@ -130,6 +131,15 @@ static int model_set_tokenizer(lua_State *L)
 static int model_set_recompute(lua_State *L)
 {
     hone_model_set_recompute(model_check(L), lua_isnone(L, 2) || lua_toboolean(L, 2));
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int model_set_precision(lua_State *L)
+{
+    hone_error err = { 0 };
+
+    bind_ok(L, hone_model_set_precision(model_check(L), luaL_checkstring(L, 2), &err), &err);
     lua_settop(L, 1);
     return 1;
 }
@@ -388,6 +398,7 @@ static const luaL_Reg model_methods[] = {
     { "copy", model_copy }, { "save", model_save }, { "attach", model_attach },
     { "load_adapter", model_load_adapter }, { "merge", model_merge },
     { "set_tokenizer", model_set_tokenizer }, { "set_recompute", model_set_recompute },
+    { "set_precision", model_set_precision },
     { "parameters", model_parameters }, { "trainables", model_trainables },
     { "counts", model_counts }, { "save_trained", model_save_trained },
     { "load_trained", model_load_trained }, { "estimate", model_estimate },

@@ -8,6 +8,8 @@ local model = {}
 local load_schema = {
   { "dtype", "choice", default = "f32", choices = { "f32", "bf16", "f16", "stored" },
     doc = "of weights in memory" },
+  { "precision", "choice", default = "f32", choices = { "f32", "bf16" },
+    doc = "of products with the weights" },
   { "recompute", "boolean", default = false, doc = "blocks keep only their input for backward" },
   { "tokenizer", "boolean", default = true, doc = "look for one" },
 }

@@ -37,6 +37,8 @@ local shared = {
   { "checkpoint", "table", options = {
     { "every", "integer", min = 1, doc = "steps; unset: with each evaluation" },
     { "keep", "integer", default = 1, min = 1, doc = "the newest so many" } } },
+  { "precision", "choice", choices = { "f32", "bf16" },
+    doc = "of products; unset: as the model has it" },
   { "recompute", "boolean", default = false, doc = "less memory, a third more time" },
   { "seed", "integer", default = 0, doc = "of order, dropout and samples" },
   { "name", "string", doc = "of the run's folder; unset: script and time" },

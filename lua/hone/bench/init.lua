@@ -35,7 +35,7 @@ end
 
 local function model_of(o)
   local hone = require "hone"
-  return hone.model.new(shapes.find(o.shape), { seed = 1, dtype = o.dtype })
+  return hone.model.new(shapes.find(o.shape), { seed = 1, dtype = o.dtype, precision = o.precision })
 end
 
 local function random_ids(count, vocab, name)

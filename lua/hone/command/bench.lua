@@ -14,6 +14,7 @@ return {
     { "sequences", "integer", "N", doc = "decode: together, 1" },
     { "tokens", "integer", "N", doc = "decode: of a response, 64; prefill: of the prompt, 512; rlhf: of a pass" },
     { "dtype", "string", "TYPE", doc = "of weights: f32, bf16, f16" },
+    { "precision", "string", "TYPE", doc = "of products: f32, bf16" },
     { "recompute", "boolean", doc = "train: keep only the blocks' inputs" },
     { "tokenizer", "string", "PATH", doc = "tokenize: another than one made here" },
     { "text", "string", "FILE", doc = "tokenize: another than one made here" },
