@@ -2,7 +2,6 @@
 package.path = os.getenv "HONE_SOURCE" .. "/tests/lua/?.lua;" .. package.path
 local s = require "support"
 local test, equal, near, fails = s.test, s.equal, s.near, s.fails
-local core = require "hone.core"
 local hone = require "hone"
 local losses = require "hone.losses"
 local objectives = require "hone.objective"
@@ -669,6 +668,16 @@ test("northstar_script_runs_as_it_stands", function()
   equal({ status, status == 0 and "" or err }, { 0, "" })
 end)
 
+test("examples_of_dpo_and_kto_learn_what_is_liked", function()
+  for _, example in ipairs { "dpo", "kto" } do
+    local out, err, status = s.hone(("run %s/examples/%s.lua messages=40 epochs=2 lr=1e-3"):format(
+      os.getenv "HONE_SOURCE", example))
+    equal({ status, status == 0 and "" or err }, { 0, "" })
+    local before, after = out:match "(%d+) %% before, (%d+) %% after"
+    assert(tonumber(after) > tonumber(before) + 10, out)
+  end
+end)
+
 test("every_piece_of_lua_in_the_section_on_preferences_runs", function()
   new_model():save "tiny"
   local lines = {}
@@ -686,5 +695,4 @@ test("every_piece_of_lua_in_the_section_on_preferences_runs", function()
   assert(found >= 2, found)
 end)
 
-assert(core)
 if s.failed then os.exit(1, true) end
