@@ -16,31 +16,31 @@ local figures = require "hone.reward_model.figures"
 local judge = require "hone.reward_model.judge"
 local losses = require "hone.reward_model.losses"
 local memory = require "hone.memory"
-local object = require "hone.object"
 local pairs_of = require "hone.pairs"
 local ratings = require "hone.reward_model.ratings"
 local report = require "hone.report"
 local runs = require "hone.run"
 local sets = require "hone.reward_model.set"
+local source = require "hone.reward_model.source"
 local step = require "hone.step"
-local svg = require "hone.svg"
+local summary = require "hone.reward_model.summary"
 local T = require "hone.tensor"
 local text = require "hone.text"
 local trainer = require "hone.trainer"
 local update = require "hone.reward_model.update"
 
 local own = {
-  { "base", "model", required = true, doc = "the model that learns, in place: give a copy to keep it" },
-  { "data", "any", required = true, doc = "data, its parts { train, validation, test }, or labels" },
+  { "base", "model", required = true, doc = "the model that learns, in place" },
+  { "data", "any", required = true, doc = "data or labels, or parts: train, validation, test" },
   { "loss", "choice", default = "bradley_terry", doc = "what is minimised",
     choices = { "bradley_terry", "davidson", "ordinal", "regression", "classification" } },
-  { "margin_scale", "number", default = 0, doc = "of column margin, taken off r_chosen - r_rejected" },
+  { "margin_scale", "number", default = 0, doc = "of column margin, taken off the difference" },
   { "centre", "number", default = 0, min = 0, doc = "weight of (r_chosen + r_rejected)^2" },
   { "metrics", "list", of = "string", doc = "columns of ratings, an output each; unset: label" },
   { "weights", "list", of = "number", doc = "of metrics in the score; unset: all 1" },
   { "classes", "list", of = "string", doc = "from worst to best; unset: negative, positive" },
   { "values", "list", of = "number", doc = "of classes; unset: evenly from -1 to 1" },
-  { "left", "string", default = "left", doc = "of labels of pairs: the attribute with the first text" },
+  { "left", "string", default = "left", doc = "of labels: the attribute with the first text" },
   { "right", "string", default = "right", doc = "the second text" },
   { "prompt", "string", default = "prompt", doc = "the prompt" },
   { "template", "choice", default = "plain", choices = { "plain", "chatml" }, doc = "of messages" },
@@ -51,45 +51,7 @@ local own = {
 }
 table.move(pairs_of.schema, 1, #pairs_of.schema, #own + 1, own)
 local schema = trainer.schema(own)
-local of_pairs = { bradley_terry = true, davidson = true }
-
--- ---- data ----
-
--- Rows of labels, which need the texts that were judged.
-local function labelled(labels, o)
-  local given = of_pairs[o.loss] and { left = o.left, right = o.right, prompt = o.prompt } or nil
-  local rows, said = labels:rows(given)
-  if #rows == 0 then
-    core.fail(("reward_model: the labels give no rows: %s"):format(core.json.encode(said)))
-  end
-  for _, row in ipairs(rows) do
-    if row.label == nil then row.label = row.value end
-  end
-  return core.data_new(rows, labels.name ~= "" and labels.name or "labels")
-end
-
-local function parts_of(o)
-  local kind = object(o.data)
-  if kind == "hone.data" then return { train = o.data } end
-  if kind == "hone.labels" then
-    o.soft = true
-    return { train = labelled(o.data, o) }
-  end
-  local parts = {}
-  for _, part in ipairs { "train", "validation", "test" } do
-    local data = type(o.data) == "table" and o.data[part] or nil
-    if object(data) == "hone.labels" then data = labelled(data, o) end
-    if data ~= nil and object(data) ~= "hone.data" then
-      core.fail(("reward_model: data.%s: expected data or labels, got a %s"):format(part,
-        object(data)))
-    end
-    parts[part] = data
-  end
-  if not parts.train then
-    core.fail(("reward_model: data: expected data, its parts, or labels, got a %s"):format(kind))
-  end
-  return parts
-end
+local of_pairs = source.of_pairs
 
 local methods = setmetatable({}, { __index = runs.methods })
 
@@ -113,59 +75,12 @@ end
 
 -- ---- how good it is ----
 
--- Expected ratings of item k, from the head's outputs.
-local function expected(self, scores, extra)
-  local n, made = self.objective.outputs, self.liked.made
-  return function(k)
-    local out = table.move(scores, (k - 1) * n + 1, k * n, 1, {})
-    if made.loss == "classification" then return judge.softmax(out) end
-    for m = 1, n do
-      if made.moments then
-        out[m] = made.moments[m].mean + made.moments[m].sd * out[m]
-      else
-        local levels, y = made.levels[m], 0
-        for l = #levels, 1, -1 do -- sum of level * (P(<= l) - P(<= l - 1))
-          local function below(c)
-            if c == 0 then return 0 elseif c == #levels then return 1 end
-            return 1 / (1 + math.exp(out[m] - extra[self.objective.starts[m] + c]))
-          end
-          y = y + levels[l] * (below(l) - below(l - 1))
-        end
-        out[m] = y
-      end
-    end
-    return out
-  end
-end
-
 -- Cut points as they are; nil where there are none.
 local function cuts(self)
   if not self.objective.ordered then return nil end
   return step({ record = false }, function()
     return self.objective.ordered(update.extra(self.model, self.objective)):reshape(-1):values()
   end)
-end
-
-local evaluation = { __name = "hone.evaluation" }
-
-function evaluation:__tostring()
-  local words = { ("loss %.4f"):format(self.loss) }
-  if self.pairs then
-    if self.pairs == 0 then return ("%s: no pair that is no tie"):format(self.name) end
-    words[2] = ("accuracy %.1f %%%s, margin %s, calibration error %.3f, longer %.1f %%, shorter %.1f %%")
-      :format(100 * self.accuracy, self.accuracy_se and
-        (" (se %.1f)"):format(100 * self.accuracy_se) or "", text.number(self.margin), self.ece,
-        100 * self.longer, 100 * self.shorter)
-  elseif self.accuracy then
-    words[2] = ("accuracy %.1f %%"):format(100 * self.accuracy)
-  end
-  for name, m in pairs(self.metrics or {}) do
-    words[#words + 1] = ("%s: correlation %s, error %s"):format(name,
-      m.correlation and text.number(m.correlation) or "none",
-      m.error and text.number(m.error) or "none")
-  end
-  return ("%s: %s (%s)"):format(self.name, table.concat(words, ", "), self.pairs and
-    text.count(self.pairs, "pair") or text.count(self.texts, "text"))
 end
 
 --- Loss and figures on a part: see reward_model/figures.lua.
@@ -178,12 +93,14 @@ function methods:evaluate(part)
   if of_pairs[self.options.loss] then
     found = figures.pairs(set, scores)
   elseif self.options.loss == "classification" then
-    found = figures.classes(set, self.options.classes, expected(self, scores))
+    found = figures.classes(set, self.options.classes,
+                            judge.expected(self.liked.made, self.objective, scores))
   else
-    found = figures.ratings(set, self.options.metrics, expected(self, scores, cuts(self)))
+    found = figures.ratings(set, self.options.metrics, judge.expected(self.liked.made,
+      self.objective, scores, cuts(self)))
   end
   found.name, found.loss = part, loss
-  return setmetatable(found, evaluation)
+  return summary.of(found)
 end
 
 function methods:watched()
@@ -212,38 +129,8 @@ function methods:test()
   return result
 end
 
-local function percent(x) return x and ("%.1f %%"):format(100 * x) or "" end
-
-local function reliability_chart(found, name)
-  local points = {}
-  for _, b in ipairs(found.reliability) do
-    if b.pairs > 0 then points[#points + 1] = { 100 * b.probability, 100 * b.right } end
-  end
-  return svg.chart { title = ("%s: pairs ordered right, %%, by the probability said"):format(name),
-    x = "%", series = { { name = "right", points = points, dots = true },
-                        { name = "calibrated", points = { { 50, 50 }, { 100, 100 } } } } }
-end
-
 --- Its part of the report.
-function methods:sections()
-  local rows, charts = {}, {}
-  for _, part in ipairs { "validated", "tested" } do
-    local f = self.record[part]
-    if type(f) == "table" and f.pairs and f.pairs > 0 then
-      rows[#rows + 1] = ("<tr><td>%s</td><td>%s</td><td>%s</td><td>%.3f</td><td>%s</td><td>%s</td>" ..
-        "<td>%s</td></tr>"):format(f.name, percent(f.accuracy), text.number(f.margin), f.ece,
-        percent(f.longer), percent(f.shorter), text.integer(f.pairs))
-      charts[#charts + 1] = reliability_chart(f, f.name)
-    elseif type(f) == "table" then
-      rows[#rows + 1] = ("<tr><td colspan=7>%s</td></tr>"):format(svg.escape(tostring(
-        setmetatable(f, evaluation))))
-    end
-  end
-  if #rows == 0 then return "" end
-  return "<h2>How good the scores are</h2><table><tr><th>part</th><th>accuracy</th><th>margin</th>" ..
-    "<th>calibration error</th><th>longer is better</th><th>shorter is better</th><th>pairs</th>" ..
-    "</tr>" .. table.concat(rows) .. '</table><div class="charts">' .. table.concat(charts) .. "</div>"
-end
+function methods:sections() return summary.sections(self.record) end
 
 -- ---- training ----
 
@@ -293,10 +180,11 @@ local function before(run)
       end)
     end
   end
+  local function shown(x) return x == x and text.number(x) or "nan" end
   for i, x in ipairs(alone) do
     if not (math.abs(packed[i] - x) <= 1e-3 * math.max(1, math.abs(x))) then
       core.fail(("reward_model: self-test: a text's score is %s alone and %s in a batch"):format(
-        text.number(x), text.number(packed[i])))
+        shown(x), shown(packed[i])))
     end
   end
 end
@@ -311,12 +199,12 @@ end
 
 local function need(o, key, count, what)
   if o[key] and #o[key] ~= count then
-    core.fail(("reward_model: %s: %d numbers for %s"):format(key, #o[key], text.count(count, what)))
+    core.fail(("reward_model: %s: %d given; %d needed, one a %s"):format(key, #o[key], count, what))
   end
 end
 
 local function complete(o)
-  o.parts = parts_of(o)
+  o.parts = source.parts(o)
   o.metrics = o.metrics or { o.loss == "classification" and "verdict" or "label" }
   if o.loss == "classification" then
     o.classes = o.classes or { "negative", "positive" }
@@ -377,7 +265,8 @@ local function prepare(given)
   add_heads(run, o)
   o.base:set_recompute(o.recompute)
   o.base:attach(o.strategy)
-  run.liked = judge.new(o.base, { loss = o.loss, metrics = not of_pairs[o.loss] and o.metrics or nil,
+  run.liked = judge.new(o.base, { loss = o.loss,
+    metrics = not of_pairs[o.loss] and o.metrics or nil,
     classes = o.classes, values = o.values, weights = o.weights, moments = run.objective.moments,
     levels = run.objective.levels, template = o.template, max_tokens = o.max_tokens,
     too_long = o.too_long == "truncate" and "truncate" or "drop" }, run)

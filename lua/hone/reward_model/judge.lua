@@ -103,6 +103,32 @@ function judge.softmax(logits)
   return out
 end
 
+--- A function that gives item k's expected ratings, or probabilities of classes, from all
+--- outputs of the head.
+function judge.expected(made, objective, scores, cuts)
+  local n = objective.outputs
+  return function(k)
+    local out = table.move(scores, (k - 1) * n + 1, k * n, 1, {})
+    if made.loss == "classification" then return judge.softmax(out) end
+    for m = 1, n do
+      if made.moments then
+        out[m] = made.moments[m].mean + made.moments[m].sd * out[m]
+      else
+        local levels, y = made.levels[m], 0
+        for l = #levels, 1, -1 do -- sum of level * (P(<= l) - P(<= l - 1))
+          local function below(c)
+            if c == 0 then return 0 elseif c == #levels then return 1 end
+            return 1 / (1 + math.exp(out[m] - cuts[objective.starts[m] + c]))
+          end
+          y = y + levels[l] * (below(l) - below(l - 1))
+        end
+        out[m] = y
+      end
+    end
+    return out
+  end
+end
+
 -- What each output means, and the score they come to.
 local function combine(made, outputs)
   local values, sum, weight = outputs, 0, 0
