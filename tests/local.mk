@@ -22,6 +22,7 @@ EXTRA_DIST += tests/lua_precision.lua
 EXTRA_DIST += tests/lua_reward.lua
 EXTRA_DIST += tests/lua_preference.lua
 EXTRA_DIST += tests/lua_sft.lua
+EXTRA_DIST += tests/lua_reward_model.lua
 EXTRA_DIST += tests/lua_tensor.lua
 EXTRA_DIST += tests/lua_values.lua
 EXTRA_DIST += tests/parity
