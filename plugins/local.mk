@@ -179,6 +179,7 @@ dist_bias_DATA =
 
 metricdir = $(plugindir)/metric
 metric_LTLIBRARIES =
+metric_LTLIBRARIES += plugins/metric/calibrated.la
 metric_LTLIBRARIES += plugins/metric/exact_match.la
 metric_LTLIBRARIES += plugins/metric/length.la
 metric_LTLIBRARIES += plugins/metric/lexicon.la

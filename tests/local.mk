@@ -17,6 +17,7 @@ EXTRA_DIST += tests/lua_bias.lua
 EXTRA_DIST += tests/lua_command.lua
 EXTRA_DIST += tests/lua_examples.lua
 EXTRA_DIST += tests/lua_memory.lua
+EXTRA_DIST += tests/lua_metric.lua
 EXTRA_DIST += tests/lua_plugins.lua
 EXTRA_DIST += tests/lua_precision.lua
 EXTRA_DIST += tests/lua_reward.lua

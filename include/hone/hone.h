@@ -6,9 +6,11 @@
 #include <hone/base.h>
 #include <hone/batch.h>
 #include <hone/bias.h>
+#include <hone/calibrate.h>
 #include <hone/consensus.h>
 #include <hone/context.h>
 #include <hone/data.h>
+#include <hone/digest.h>
 #include <hone/generate.h>
 #include <hone/inference.h>
 #include <hone/json.h>

@@ -284,6 +284,18 @@ static int define_of(lua_State *L)
     return 1;
 }
 
+/* core.digest(text): 64 hex digits that stand for it. */
+static int define_digest(lua_State *L)
+{
+    size_t n;
+    const char *text = luaL_checklstring(L, 1, &n);
+    char hex[65];
+
+    hone_digest(hex, text, n);
+    lua_pushstring(L, hex);
+    return 1;
+}
+
 /* ---- loading files ---- */
 
 /* Protected: runs the file at the path, returns its definition as a light userdata. */
@@ -334,7 +346,8 @@ int bind_define_loader(bind_state *state, hone_error *err)
 void bind_open_define(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        { "define", define_plugin }, { "definition", define_of }, { NULL, NULL },
+        { "define", define_plugin }, { "definition", define_of },
+        { "digest", define_digest }, { NULL, NULL },
     };
 
     bind_class_new(L, &define_class);

@@ -208,4 +208,5 @@ void bind_open_metric(lua_State *L)
     luaL_setfuncs(L, methods, 0);
     lua_pop(L, 1);
     bind_open_reward(L);
+    bind_open_calibrate(L);
 }

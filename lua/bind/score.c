@@ -94,6 +94,12 @@ static void score_set_table(lua_State *L, const score_call *call, size_t i, int 
 {
     int type = lua_getfield(L, table, "score");
 
+    if (lua_getfield(L, table, "failed") == LUA_TSTRING) {
+        hone_score_fail(call->out, i, "%s", lua_tostring(L, -1));
+        lua_pop(L, 2);
+        return;
+    }
+    lua_pop(L, 1);
     if (type == LUA_TNUMBER)
         hone_score_set(call->out, i, lua_tonumber(L, -1));
     else if (type == LUA_TNIL || score_is_null(L, -1))

@@ -24,13 +24,14 @@ typedef struct score_call {
 int bind_score(score_call *call, hone_error *err);
 /* Set the score of sample i from the value at index: a number; true is 1, false 0;
  * nil or hone.null: does not apply; { score = , heads = { name = number }, tokens =
- * { ... } }. Anything else is a failure. */
+ * { ... } }, or { failed = message }. Anything else is a failure. */
 void bind_score_set(lua_State *L, const score_call *call, size_t i, int value);
 /* Set all scores from the list at index, one value a sample; `who` returned it. */
 int bind_score_list(lua_State *L, const score_call *call, int list, const char *who,
                     hone_error *err);
 
-/* Adds its functions to the table on the stack. */
+/* Each adds its functions to the table on the stack. */
 void bind_open_reward(lua_State *L);
+void bind_open_calibrate(lua_State *L);
 
 #endif

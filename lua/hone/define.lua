@@ -1,29 +1,49 @@
 -- define: hone.metric.define { name = ..., score = function(s) ... end }
 --
+-- One definition that people, rewards, evaluations and audits share:
+--
+--   local concise = hone.metric.define {
+--     name = "concise", version = "1.0.0", scale = { level = "ordinal", min = 1, max = 5 },
+--     question = "How concise is the answer?", guideline = "guidelines/concise.md",
+--     anchors = { [1] = "Repeats, hedges.", [5] = "One clear sentence." },
+--     score = function(s) return math.max(1, 5 - s.response_tokens / 64) end,
+--   }
+--   concise(samples)              scores          (automatic.lua: functions, models, judges)
+--   hone.ask.rating(concise)      puts it before people    (definition.lua, scale.lua)
+--   concise:calibrate(labels)     the score on people's scale    (calibrate.lua)
+--   concise:audit(samples)        whether it minds what it should not    (audit.lua)
+--
 -- In a script: the metric with its default options, to be called on samples.
 -- In plugins/metric/NAME.lua: what the file returns.
 --   score(s, o)        a number; nil: does not apply; an error: failed
 --   score_batch(samples, o)   a list of these
 -- s.response, s.prompt, s.response_tokens, and the columns of the row by name.
+local automatic = require "hone.metric.automatic"
 local core = require "hone.core"
+local definition = require "hone.metric.definition"
 local options = require "hone.options"
 
-local schema = {
-  { "name", "string", required = true, doc = "[a-z][a-z0-9_]*" },
-  { "version", "string", default = "1.0", doc = "of the definition" },
-  { "summary", "string", default = "", doc = "one line" },
-  { "source", "string", doc = "the paper, or where the idea is from" },
-  { "options", "any", doc = "list of { name, type, default = , min = , max = , doc = }" },
-  { "score", "function", doc = "of one sample" },
-  { "score_batch", "function", doc = "of all samples" },
-  { "timeout", "number", min = 0, open_min = true, doc = "seconds that scoring may take" },
-  { "scale", "any", doc = "what people's ratings are: { level = , min = , max = }" },
-  { "guideline", "string", doc = "for people who rate" },
-  { "anchors", "any", doc = "what some points of the scale mean" },
-}
+local schema = {}
+for _, part in ipairs { definition.schema, automatic.schema } do
+  for _, spec in ipairs(part) do schema[#schema + 1] = spec end
+end
+
+-- Specifications of metrics with a scale or a question, by name: a metric defined
+-- again says with its version what changed.
+local known = {}
+
+local function remember(d)
+  if not d.qualitative then return end
+  if known[d.name] then d:follows(known[d.name]) end
+  known[d.name] = d:spec()
+end
 
 return function(given)
   local o = options.check("metric.define", schema, given)
-  local definition = core.define("metric", o)
-  return definition or core.instance("metric", o.name, {})
+  local d = definition.new(o)
+  o.score, o.score_batch = automatic.of(o, d)
+  remember(d)
+  o.definition = d
+  local made = core.define("metric", o)
+  return made or core.instance("metric", o.name, {})
 end

@@ -22,7 +22,10 @@ local more = {
     kind.audit = require "hone.audit"
     kind.tables = require "hone.bias_tables"
   end,
-  metric = function(kind) kind.define = require "hone.define" end,
+  metric = function(kind)
+    kind.define = require "hone.define"
+    require "hone.metric"
+  end,
   tokenizer = function(kind) kind.load = core.tokenizer_load end,
 }
 

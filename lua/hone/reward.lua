@@ -14,6 +14,7 @@
 -- [tokens] the weighted sum of token scores, nil where no part has any.
 -- The order of work is that of <hone/reward.h>.
 local core = require "hone.core"
+require "hone.metric"
 local object = require "hone.object"
 local options = require "hone.options"
 local text = require "hone.text"
@@ -79,7 +80,8 @@ end
 local function scorer(where, x, timeout)
   local kind = object(x)
   if kind == "hone.plugin" and x.kind == "metric" then
-    return function(samples) return x:score(samples) end, x.name
+    local d = x:definition()
+    return function(samples) return x:score(samples) end, d and d.name or x.name
   elseif kind == "function" then
     local how = { name = where, timeout = timeout }
     return function(samples) return core.score(samples, x, how) end
@@ -93,7 +95,7 @@ end
 
 -- What a metric's definition says of it as a part.
 local function defined(x)
-  local definition = object(x) == "hone.plugin" and x.kind == "metric" and core.definition(x)
+  local definition = object(x) == "hone.plugin" and x.kind == "metric" and x:definition()
   return definition and definition.reward or {}
 end
 
