@@ -346,7 +346,7 @@ local function make_reference(run)
         o.reference.vocab, o.model.vocab))
     end
     p = policy.new(o.reference, { sampling = o.sampling, tokens = o.batch.tokens })
-  elseif o.strategy.name ~= "full" then
+  elseif trainer.only_adapter(o.model) then
     p = policy.new(o.model, { sampling = o.sampling, tokens = o.batch.tokens, adapters = false })
   else
     p = policy.new(o.model:copy(), { sampling = o.sampling, tokens = o.batch.tokens })
@@ -421,8 +421,7 @@ local function prepare(name, schema, given, body)
   run.batches = setmetatable({ ends_epoch = function() return false end },
     { __call = function(_, self, data) return loop(self, data) end })
   run.prompts = type(o.prompts) == "table" and o.prompts.train or o.prompts
-  o.model:set_recompute(o.recompute)
-  o.model:attach(o.strategy)
+  trainer.attach(o)
   o.policy = bind_policy(run, o.model, o)
   if o.reward ~= nil then o.reward = bind_reward(run, o.reward) end
   local mt = getmetatable(run)

@@ -201,28 +201,10 @@ local function described(o)
   return out
 end
 
--- Whether nothing of the model itself trains: then the reference is the model without it.
-local function only_adapter(model)
-  for _, p in ipairs(model:parameters()) do
-    if p.trainable then return false end
-  end
-  return true
-end
-
--- Weights that a strategy made before are what learning starts from.
-local function attach(o)
-  if o.model.strategy and only_adapter(o.model) then
-    o.model:merge(true)
-    core.log("info", "the model's adapter was merged: learning goes on from there")
-  end
-  o.model:set_recompute(o.recompute)
-  o.model:attach(o.strategy)
-end
-
 local function open_reference(run, o)
   if not run.objective.reference then return nil end
   if o.reference then references.check_vocabulary(o.model, o.reference) end
-  if not o.reference and only_adapter(o.model) then
+  if not o.reference and trainer.only_adapter(o.model) then
     return references.new { model = o.model, adapter = true }
   end
   local sets, hashes = {}, {}
@@ -243,7 +225,7 @@ local function prepare(given)
   local objective = objectives.new(o)
   local run = runs.open { kind = "preference", name = o.name, seed = o.seed,
                           options = described(o), methods = methods }
-  attach(o)
+  trainer.attach(o)
   run.options, run.model, run.objective, run.sets = o, o.model, objective, {}
   run.record.data = run.record.data or {}
   run.optimizer = o.optimizer:on(o.model)

@@ -121,9 +121,7 @@ local function prepare(given)
     { train = o.data }
   local run = runs.open { kind = "sft", name = o.name, seed = o.seed, options = described(o),
                           methods = methods }
-  o.model:set_recompute(o.recompute)
-  if o.precision then o.model:set_precision(o.precision) end
-  o.model:attach(o.strategy)
+  trainer.attach(o)
   run.options, run.model, run.encoded = o, o.model, {}
   run.record.data = run.record.data or {}
   run.optimizer = o.optimizer:on(o.model)

@@ -64,6 +64,25 @@ function trainer.options(name, schema, given)
   return o
 end
 
+--- Whether nothing of the model itself trains: then, with adapters off, it is as it was.
+function trainer.only_adapter(model)
+  for _, p in ipairs(model:parameters()) do
+    if p.trainable then return false end
+  end
+  return true
+end
+
+--- Put the strategy on. What an adapter has learned before is what learning starts from.
+function trainer.attach(o)
+  if o.model.strategy and trainer.only_adapter(o.model) then
+    o.model:merge(true)
+    core.log("info", "the model's adapter was merged: learning goes on from there")
+  end
+  o.model:set_recompute(o.recompute)
+  if o.precision then o.model:set_precision(o.precision) end
+  o.model:attach(o.strategy)
+end
+
 -- Evaluate, keep the best weights, count evaluations without a gain.
 local function watch(run)
   local state, patience = run.state, run.options.eval.patience

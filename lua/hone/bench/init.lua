@@ -8,7 +8,7 @@ local files = require "hone.files"
 local shapes = require "hone.bench.shapes"
 local text = require "hone.text"
 
-local benches, bench = {}, { names = { "machine", "train", "decode", "prefill", "tokenize", "start", "rlhf" } }
+local benches, bench = {}, { names = { "machine", "train", "decode", "prefill", "tokenize", "start", "rlhf", "dpo" } }
 
 -- limit: a number, which of the machine's ("fma", "read"), in units of 1e9, or a
 -- function of these.
@@ -163,6 +163,9 @@ end
 
 --- An iteration of reinforcement learning: see rlhf.lua.
 function benches.rlhf(o) return require "hone.bench.rlhf"(o, row, benches.decode) end
+
+--- A step of DPO: see dpo.lua.
+function benches.dpo(o) return require "hone.bench.dpo"(o, row, peak) end
 
 --- Rows of a bench by name, and the machine's limits. These are measured last:
 --- their memory is not the bench's.

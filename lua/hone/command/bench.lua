@@ -3,10 +3,11 @@ local bench = require "hone.bench"
 local core = require "hone.core"
 local text = require "hone.text"
 
-local shape = { train = "gpt2-124m", decode = "smollm2-135m", prefill = "smollm2-135m", rlhf = "smollm2-135m" }
+local shape = { train = "gpt2-124m", decode = "smollm2-135m", prefill = "smollm2-135m", rlhf = "smollm2-135m",
+                dpo = "smollm2-135m" }
 
 return {
-  summary = "Measure speed against the machine's limits: machine, train, decode, prefill, tokenize, start, rlhf.",
+  summary = "Measure speed against the machine's limits: machine, train, decode, prefill, tokenize, start, rlhf, dpo.",
   words = { "WHAT" },
   flags = {
     { "shape", "string", "NAME", doc = "of a model: gpt2-124m, smollm2-135m, stories260k, ..." },
