@@ -91,7 +91,7 @@ START_TEST(neighbours_with_the_same_prompt_share_it)
 }
 END_TEST
 
-START_TEST(without_a_token_before_it_an_answer_shares_nothing)
+START_TEST(a_first_token_that_nothing_predicts_is_shared_like_a_prompt)
 {
     hone_model *bare = toy_model(context, &(toy_options){ .no_bos = true });
     hone_json *rows = support_json("[{'text': 'ab'}, {'text': 'ac'}]");
@@ -104,7 +104,9 @@ START_TEST(without_a_token_before_it_an_answer_shares_nothing)
     ck_ok(hone_data_encode(&examples, data, bare, NULL, NULL, &err));
     ck_ok(hone_batch_new(&batch, &err));
     ck_ok(hone_examples_batch(batch, examples, (size_t[]){ 0, 1 }, 2, true, &err));
-    ck_assert_uint_eq(hone_batch_segments(batch), 2);
+    /* a, b</s>, c</s>. */
+    ck_assert_uint_eq(hone_batch_segments(batch), 3);
+    ck_assert_int_eq(hone_batch_tokens(batch), 5);
     ck_assert_int_eq(hone_batch_outputs(batch), 4);
     hone_batch_free(batch);
     hone_examples_free(examples);
@@ -147,7 +149,7 @@ int main(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, of_a_conversation_only_the_last_answer_is_learned);
     tcase_add_test(cases, neighbours_with_the_same_prompt_share_it);
-    tcase_add_test(cases, without_a_token_before_it_an_answer_shares_nothing);
+    tcase_add_test(cases, a_first_token_that_nothing_predicts_is_shared_like_a_prompt);
     tcase_add_test(cases, failing_allocations_are_errors_and_leak_nothing);
     suite_add_tcase(suite, cases);
     return support_run(suite);

@@ -8,11 +8,11 @@
 #include <hone/batch.h>
 #include <string.h>
 
-/* Whether b may go on from the prompt of a: the same tokens, at least one of
- * them, so that something predicts an answer's first token. */
+/* Whether b may go on from the prompt of a: the same tokens, at least one, as
+ * an example's first token is never learned. */
 static bool pairs_share(const hone_example *a, const hone_example *b)
 {
-    return a->prompt > 0 && a->prompt == b->prompt &&
+    return a->prompt == b->prompt &&
            memcmp(a->tokens, b->tokens, (size_t)a->prompt * sizeof *a->tokens) == 0;
 }
 
