@@ -130,6 +130,7 @@ core_libhone_la_SOURCES += core/statistics_tests.c
 core_libhone_la_SOURCES += core/store.c
 core_libhone_la_SOURCES += core/store.h
 core_libhone_la_SOURCES += core/store_hash.c
+core_libhone_la_SOURCES += core/store_lines.c
 core_libhone_la_SOURCES += core/store_task.c
 core_libhone_la_SOURCES += core/strategy.c
 core_libhone_la_SOURCES += core/suggest.c

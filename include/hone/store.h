@@ -121,6 +121,16 @@ HONE_STORE_CALL(list);
  * { row, reason } }: follow the log from its beginning, compare each judgement with its digest. */
 HONE_STORE_CALL(verify);
 
+/* JSON Lines, .gz too, into a task: rows as hone_store_import has them; a row without an
+ * annotator is an item as hone_store_add has it. One transaction, a page in memory. A
+ * broken line is an error that names line and field, and nothing stays; with keep the
+ * others stay. *reply: { lines, judgements, again, items, broken, errors = [the first five] }. */
+HONE_API int hone_store_read_lines(hone_instance *store, const char *task, const char *path,
+                                   bool keep, hone_json **reply, hone_error *err);
+/* All pages of a list, a row a line, into a file that appears when it is whole. */
+HONE_API int hone_store_write_lines(hone_instance *store, const hone_json *request,
+                                    const char *path, int64_t *count, hone_error *err);
+
 /* ---- for plugins ---- */
 
 /* The text that is hashed: compact, keys sorted by bytes, the shortest numbers.

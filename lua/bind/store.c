@@ -61,6 +61,35 @@ static int store_request(lua_State *L)
     return 1;
 }
 
+/* store:read_lines(task, path, keep): counts. */
+static int store_read_lines(lua_State *L)
+{
+    hone_instance *store = bind_instance_check(L, 1, "store");
+    const char *task = luaL_checkstring(L, 2), *path = luaL_checkstring(L, 3);
+    hone_json **reply = bind_json_box(L);
+    hone_error err = { 0 };
+
+    bind_ok(L, hone_store_read_lines(store, task, path, lua_toboolean(L, 4), reply, &err), &err);
+    bind_push_json(L, *reply);
+    return 1;
+}
+
+/* store:write_lines(request, path): how many. */
+static int store_write_lines(lua_State *L)
+{
+    hone_instance *store = bind_instance_check(L, 1, "store");
+    const char *path = luaL_checkstring(L, 3);
+    hone_json *request;
+    hone_error err = { 0 };
+    int64_t count;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    request = bind_to_json(L, 2, false);
+    bind_ok(L, hone_store_write_lines(store, request, path, &count, &err), &err);
+    lua_pushinteger(L, count);
+    return 1;
+}
+
 /* store:batch("begin" | "commit" | "rollback"). */
 static int store_batch(lua_State *L)
 {
@@ -76,7 +105,8 @@ static int store_batch(lua_State *L)
 void bind_open_store(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        { "request", store_request }, { "batch", store_batch }, { NULL, NULL },
+        { "request", store_request }, { "batch", store_batch },
+        { "read_lines", store_read_lines }, { "write_lines", store_write_lines }, { NULL, NULL },
     };
 
     lua_getfield(L, -1, "kind");

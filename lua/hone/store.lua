@@ -74,6 +74,14 @@ function Store:list(what, filter)
   return out
 end
 
+--- All of a list (see each) as JSON Lines, in a file that appears when it is whole.
+--- Gives how many.
+function Store:export(what, path, filter)
+  local request = { what = what }
+  for key, value in pairs(filter or {}) do request[key] = value end
+  return self.plugin:write_lines(request, path)
+end
+
 -- ---- tasks ----
 
 --- A task by its definition, made or found again; by its name, found. See task.lua.

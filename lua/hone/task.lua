@@ -136,6 +136,13 @@ function Task:import(rows)
   return self.store:request("import", { task = self.name, rows = core.json.list(rows) })
 end
 
+--- JSON Lines of such rows, or of items { content = , gold = }: all or, when a line is
+--- broken, none; o.keep: all but the broken. { lines, judgements, items, again, broken, errors }.
+function Task:load(path, o)
+  o = options.check("load", { { "keep", "boolean", default = false, doc = "all but broken lines" } }, o)
+  return self.store.plugin:read_lines(self.name, path, o.keep)
+end
+
 -- ---- serving ----
 
 local function id_of(annotator) return type(annotator) == "table" and annotator.id or annotator end

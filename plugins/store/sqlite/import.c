@@ -11,7 +11,21 @@ struct importing {
     double now;
     int64_t first, count, again, items;
     uint8_t chain[HONE_STORE_HASH];
+    int64_t entry, done;           /* of the item under way: judgements not yet counted */
+    bool fresh;                    /* its entry is new: nobody has judged it before */
 };
+
+/* Count what an item got, once for rows of one item that follow each other. */
+static int import_count(struct store *s, struct importing *m, hone_error *err)
+{
+    int code = HONE_OK;
+
+    if (m->done)
+        code = db_do(&s->db, err, "UPDATE entries SET done = done + ? WHERE id = ?", "ii", m->done,
+                     m->entry);
+    m->done = 0;
+    return code;
+}
 
 static int import_annotator(struct store *s, struct importing *m, const char *name, int64_t *id,
                             hone_error *err)
@@ -42,7 +56,7 @@ static int import_annotator(struct store *s, struct importing *m, const char *na
 
 /* The entry of a row's item, added to the task where it is new. */
 static int import_entry(struct store *s, struct importing *m, const json_t *row,
-                        struct judgement *j, hone_error *err)
+                        struct judgement *j, bool *is_new, hone_error *err)
 {
     const json_t *content = json_object_get(row, "content");
     const char *item = get_text(row, "item");
@@ -72,7 +86,9 @@ static int import_entry(struct store *s, struct importing *m, const json_t *row,
                  "iiii", m->task.id, id, (int64_t)json_array_size(json_object_get(row, "order")),
                  get_int(m->task.definition, "overlap", 1));
     j->entry = sqlite3_last_insert_rowid(s->db.sql);
+    j->kind = FRESH;
     m->items++;
+    *is_new = true;
     return code;
 }
 
@@ -104,15 +120,17 @@ static int import_again(struct store *s, struct importing *m, const struct judge
 static int import_put(struct store *s, struct importing *m, struct judgement *j, hone_error *err)
 {
     int64_t id = 0, before = 0;
-    int code = db_number(&s->db, &before, err, "SELECT 1 FROM judgements WHERE entry = ? AND"
-                         " annotator = ? LIMIT 1", "ii", j->entry, j->annotator);
+    int code = HONE_OK;
 
+    if (!m->fresh)
+        code = db_number(&s->db, &before, err, "SELECT 1 FROM judgements WHERE entry = ? AND"
+                         " annotator = ? LIMIT 1", "ii", j->entry, j->annotator);
+    m->fresh = false;
     if (code == HONE_OK && before)
         j->kind = REPEAT;
     if (code == HONE_OK)
         code = judgement_insert(s, j, &id, err);
-    if (code == HONE_OK && j->kind != REPEAT)
-        code = db_do(&s->db, err, "UPDATE entries SET done = done + 1 WHERE id = ?", "i", j->entry);
+    m->done += code == HONE_OK && j->kind != REPEAT;
     if (code == HONE_OK) {
         char hex[65];
         hone_store_hex(j->digest, hex);
@@ -131,6 +149,7 @@ static int import_row(struct store *s, struct importing *m, const json_t *row, h
                            .at = get_real(row, "at", m->now), .key = get_text(row, "key") };
     char *answers = hone_store_canonical(json_object_get(row, "answers"));
     char *sides = json_is_array(order) ? hone_json_text(order) : NULL;
+    bool is_new = false;
     int code = answers && (sides || !json_is_array(order)) ? HONE_OK
                                                             : hone_fail_memory(err, "a judgement");
 
@@ -139,7 +158,12 @@ static int import_row(struct store *s, struct importing *m, const json_t *row, h
     if (code == HONE_OK)
         code = import_annotator(s, m, get_text(row, "annotator"), &j.annotator, err);
     if (code == HONE_OK)
-        code = import_entry(s, m, row, &j, err);
+        code = import_entry(s, m, row, &j, &is_new, err);
+    if (code == HONE_OK && j.entry != m->entry) {
+        code = import_count(s, m, err);
+        m->entry = j.entry;
+        m->fresh = is_new;
+    }
     if (code == HONE_OK && (code = import_again(s, m, &j, err)) == HONE_OK)
         code = import_put(s, m, &j, err);
     hone_free(answers);
@@ -165,6 +189,8 @@ int store_import(struct store *s, const hone_json *request, hone_json **reply, h
         if (code != HONE_OK)
             hone_fail_in(err, "row %zu", i + 1);
     }
+    if (code == HONE_OK)
+        code = import_count(s, &m, err);
     hone_store_hex(m.chain, digest);
     if (code == HONE_OK && m.count)
         code = store_log(s, m.now, json_pack("{s:s,s:s,s:I,s:I,s:s}", "what", "import", "task",

@@ -51,7 +51,16 @@ int judgement_digest(const struct judgement *j, uint8_t digest[HONE_STORE_HASH],
 
 int judgement_insert(struct store *s, struct judgement *j, int64_t *id, hone_error *err)
 {
-    int code = hone_store_random(j->salt, 16, err);
+    int code = HONE_OK;
+
+    if (!s->salts) { /* 64 at a time */
+        code = hone_store_random(s->salt, sizeof s->salt - 1, err);
+        s->salts = code == HONE_OK ? 64 : 0;
+    }
+    if (code == HONE_OK) {
+        memcpy(j->salt, s->salt + 16 * --s->salts, 16);
+        j->salt[16] = '\0';
+    }
 
     if (code == HONE_OK)
         code = judgement_digest(j, j->digest, err);

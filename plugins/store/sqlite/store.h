@@ -14,6 +14,8 @@ struct store {
     db db;
     json_t *definition;      /* of the task version that was used last */
     int64_t task, version;
+    char salt[16 * 64 + 1];  /* random texts that wait for their judgements */
+    int salts;
 };
 
 enum { LIVE, DONE, SKIPPED, FLAGGED, RELEASED, EXPIRED };

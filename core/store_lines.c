@@ -1,0 +1,215 @@
+/* store_lines.c -- JSON Lines into a store and out of it (see <hone/store.h>).
+ *
+ * A page of rows in memory, whatever the file's size. What is read is one
+ * transaction. A page that is refused is tried row by row, which finds the line. */
+#include "data/reader.h"
+#include "file.h"
+#include "text.h"
+
+#include <hone/store.h>
+#include <jansson.h>
+#include <string.h>
+
+enum { LINES_PAGE = 1000, LINES_NAMED = 5 };
+
+struct lines {
+    hone_instance *store;
+    const char *task, *path;
+    bool keep, judgements;        /* what the page holds: judgements, or items */
+    json_t *page;
+    uint64_t numbers[LINES_PAGE]; /* of the page's lines */
+    int64_t count, broken, made, again, items;
+    json_t *errors;
+    data_reader reader;
+    hone_text text;
+};
+
+static int lines_send(struct lines *l, json_t *rows, hone_error *err)
+{
+    json_t *request = json_pack("{s:s,s:O}", "task", l->task,
+                                l->judgements ? "rows" : "items", rows);
+    json_t *reply = NULL;
+    int code;
+
+    if (!request)
+        return hone_fail_memory(err, l->path);
+    code = l->judgements ? hone_store_import(l->store, request, &reply, err)
+                         : hone_store_add(l->store, request, &reply, err);
+    json_decref(request);
+    if (code == HONE_OK && l->judgements) {
+        l->made += json_integer_value(json_object_get(reply, "judgements"));
+        l->again += json_integer_value(json_object_get(reply, "again"));
+        l->items += json_integer_value(json_object_get(reply, "items"));
+    } else if (code == HONE_OK) {
+        l->items += json_integer_value(json_object_get(reply, "added"));
+    }
+    json_decref(reply);
+    return code;
+}
+
+/* A line that cannot stay: an error, or one more of those that are counted. */
+static int lines_refuse(struct lines *l, uint64_t line, int code, const hone_error *why,
+                        hone_error *err)
+{
+    char message[HONE_ERROR_MAX];
+
+    if (!l->keep)
+        return data_reader_fail(&l->reader, line, err, "%s", why->message), code;
+    if (l->broken++ >= LINES_NAMED)
+        return HONE_OK;
+    hone_print(message, sizeof message, "line %" PRIu64 ": %s", line, why->message);
+    return json_array_append_new(l->errors, json_string(message))
+               ? hone_fail_memory(err, l->path) : HONE_OK;
+}
+
+static bool lines_is_fault(int code)
+{
+    return code == HONE_EINVAL || code == HONE_ENOTFOUND || code == HONE_ESTATE ||
+           code == HONE_EFORMAT;
+}
+
+static int lines_flush(struct lines *l, hone_error *err)
+{
+    hone_error why = { 0 };
+    size_t n = json_array_size(l->page);
+    int code = n ? lines_send(l, l->page, &why) : HONE_OK;
+
+    if (code != HONE_OK && !lines_is_fault(code))
+        return hone_fail(err, code, "%s", why.message);
+    for (size_t i = 0; code != HONE_OK && i < n; i++) {
+        json_t *one = json_pack("[O]", json_array_get(l->page, i));
+        int each = one ? lines_send(l, one, &why) : hone_fail_memory(&why, l->path);
+
+        json_decref(one);
+        if (each != HONE_OK && (!lines_is_fault(each) ||
+                                (each = lines_refuse(l, l->numbers[i], each, &why, err))))
+            return err && err->code == each ? each : hone_fail(err, each, "%s", why.message);
+    }
+    json_array_clear(l->page);
+    return HONE_OK;
+}
+
+static int lines_take(struct lines *l, json_t *row, uint64_t line, hone_error *err)
+{
+    bool judgement = json_object_get(row, "annotator") != NULL;
+    int code = HONE_OK;
+
+    if (judgement != l->judgements || json_array_size(l->page) == LINES_PAGE)
+        code = lines_flush(l, err);
+    l->judgements = judgement;
+    if (code != HONE_OK) {
+        json_decref(row);
+        return code;
+    }
+    l->numbers[json_array_size(l->page)] = line;
+    return json_array_append_new(l->page, row) ? hone_fail_memory(err, l->path) : HONE_OK;
+}
+
+static int lines_read(struct lines *l, hone_error *err)
+{
+    bool more = true;
+    int code = data_reader_open(&l->reader, l->path, err);
+
+    while (code == HONE_OK && more) {
+        uint64_t line = l->reader.line;
+        hone_error why = { 0 };
+        json_t *row;
+
+        l->text.count = 0;
+        code = data_reader_line(&l->reader, &l->text, &more, err);
+        if (code != HONE_OK || !more || strspn(l->text.bytes, " \t") == l->text.count)
+            continue;
+        l->count++;
+        code = hone_json_parse(&row, l->text.bytes, l->text.count, NULL, &why);
+        if (code == HONE_OK)
+            code = lines_take(l, row, line, err);
+        else
+            code = lines_refuse(l, line, code, &why, err);
+    }
+    return code == HONE_OK ? lines_flush(l, err) : code;
+}
+
+int hone_store_read_lines(hone_instance *store, const char *task, const char *path, bool keep,
+                          hone_json **reply, hone_error *err)
+{
+    struct lines l = { .store = store, .task = task, .path = path, .keep = keep,
+                       .page = json_array(), .errors = json_array() };
+    int code = hone_store_batch(store, HONE_STORE_BEGIN, err);
+    bool own = code == HONE_OK;
+
+    *reply = NULL;
+    if (code == HONE_ESTATE)
+        code = HONE_OK; /* the caller's batch has it all */
+    if (code == HONE_OK)
+        code = l.page && l.errors ? lines_read(&l, err) : hone_fail_memory(err, path);
+    if (own && code == HONE_OK)
+        code = hone_store_batch(store, HONE_STORE_COMMIT, err);
+    else if (own)
+        hone_store_batch(store, HONE_STORE_ROLLBACK, NULL);
+    if (code == HONE_OK) {
+        *reply = json_pack("{s:I,s:I,s:I,s:I,s:I,s:O}", "lines", (json_int_t)l.count, "judgements",
+                           (json_int_t)l.made, "again", (json_int_t)l.again, "items",
+                           (json_int_t)l.items, "broken", (json_int_t)l.broken, "errors", l.errors);
+        code = *reply ? HONE_OK : hone_fail_memory(err, path);
+    }
+    data_reader_close(&l.reader);
+    hone_free(l.text.bytes);
+    json_decref(l.page);
+    json_decref(l.errors);
+    return code;
+}
+
+/* ---- out ---- */
+
+static int lines_write_page(const json_t *rows, hone_file *file, hone_text *text, hone_error *err)
+{
+    json_t *row;
+    size_t i;
+    int code = HONE_OK;
+
+    text->count = 0;
+    json_array_foreach(rows, i, row) {
+        char *line = hone_json_text(row);
+
+        code = line ? hone_text_push(text, line, strlen(line), err)
+                    : hone_fail_memory(err, "a line");
+        if (code == HONE_OK)
+            code = hone_text_push(text, "\n", 1, err);
+        hone_free(line);
+        if (code != HONE_OK)
+            return code;
+    }
+    return hone_file_write(file, text->bytes, text->count, err);
+}
+
+int hone_store_write_lines(hone_instance *store, const hone_json *request, const char *path,
+                           int64_t *count, hone_error *err)
+{
+    json_t *copy = json_copy((json_t *)request), *page = NULL;
+    hone_text text = { 0 };
+    hone_file file;
+    bool more = true;
+    int code = hone_file_create(&file, path, err);
+
+    *count = 0;
+    if (code == HONE_OK && !copy)
+        code = hone_fail_memory(err, path);
+    while (code == HONE_OK && more) {
+        code = hone_store_list(store, copy, &page, err);
+        if (code == HONE_OK)
+            code = lines_write_page(json_object_get(page, "rows"), &file, &text, err);
+        *count += (int64_t)json_array_size(json_object_get(page, "rows"));
+        more = json_is_integer(json_object_get(page, "after"));
+        if (code == HONE_OK && more &&
+            json_object_set(copy, "after", json_object_get(page, "after")))
+            code = hone_fail_memory(err, path);
+        json_decref(page);
+        page = NULL;
+    }
+    if (code == HONE_OK)
+        code = hone_file_commit(&file, err);
+    hone_file_abandon(&file);
+    hone_free(text.bytes);
+    json_decref(copy);
+    return code;
+}
