@@ -85,6 +85,7 @@ nobase_dist_luadata_DATA += lua/hone/pair_set.lua
 nobase_dist_luadata_DATA += lua/hone/pairs.lua
 nobase_dist_luadata_DATA += lua/hone/policy.lua
 nobase_dist_luadata_DATA += lua/hone/preference.lua
+nobase_dist_luadata_DATA += lua/hone/preference_report.lua
 nobase_dist_luadata_DATA += lua/hone/preference_selftest.lua
 nobase_dist_luadata_DATA += lua/hone/preference_update.lua
 nobase_dist_luadata_DATA += lua/hone/progress.lua

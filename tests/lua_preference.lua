@@ -495,7 +495,10 @@ test("a_run_learns_pairs_and_logs_what_it_saw", function()
   local result = run:test()
   assert(result.loss < 0.3 and result.accuracy == 1 and result.margin > 1, tostring(result))
   equal(json.read("runs/dpo/run.json").tested.loss, result.loss)
-  assert(s.read("runs/dpo/report.html"):find("</html>", 1, true))
+  local page = s.read "runs/dpo/report.html"
+  for _, word in ipairs { "margin of rewards", "On the test part", "Preferences", "</html>" } do
+    assert(page:find(word, 1, true), word)
+  end
 end)
 
 test("the_reference_is_the_model_without_its_adapter_or_computed_once", function()

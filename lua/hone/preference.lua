@@ -115,6 +115,8 @@ function methods:test()
   return result
 end
 
+methods.sections = require "hone.preference_report"
+
 -- A step without a finite loss: name the pairs, where they are known.
 local function fail(run, step, problem, blamed)
   local where, kept = {}, checkpoint.newest(run)
