@@ -20,6 +20,7 @@ EXTRA_DIST += tests/lua_memory.lua
 EXTRA_DIST += tests/lua_metric.lua
 EXTRA_DIST += tests/lua_plugins.lua
 EXTRA_DIST += tests/lua_precision.lua
+EXTRA_DIST += tests/lua_program.lua
 EXTRA_DIST += tests/lua_reward.lua
 EXTRA_DIST += tests/lua_preference.lua
 EXTRA_DIST += tests/lua_reward_model.lua
