@@ -104,6 +104,37 @@ static int new_copy(hone_model *to, const hone_model *from, hone_error *err)
     return code == HONE_OK ? hone_model_read_eos(to, err) : code;
 }
 
+/* What adapters of `from` add goes into the copy's weights: the same strategy with the
+ * same values is put on, merged, and taken off. */
+static int new_copy_adapters(hone_model *to, const hone_model *from, hone_error *err)
+{
+    const hone_plugin *plugin = hone_instance_plugin(from->strategy);
+    hone_instance *twin = NULL;
+    int code = hone_instance_new(&twin, from->context, "strategy", plugin->name,
+                                 hone_instance_options(from->strategy), err);
+
+    if (code == HONE_OK)
+        code = hone_model_set_strategy(to, twin, err);
+    for (size_t i = 0; code == HONE_OK && i < hone_model_trainables(from); i++)
+        code = hone_tensor_copy(hone_model_trainable(to, i).value,
+                                hone_model_trainable(from, i).value, err);
+    if (code == HONE_OK)
+        code = hone_strategy_merge(to, true, err);
+    if (code == HONE_OK)
+        code = hone_model_set_strategy(to, NULL, err);
+    hone_instance_free(twin);
+    return code;
+}
+
+/* Whether a strategy keeps values of its own beside the weights. */
+static bool new_has_adapters(const hone_model *model)
+{
+    for (size_t i = 0; model->strategy && !model->merged && i < model->params->count; i++)
+        if (model->params->items[i]->adapter)
+            return true;
+    return false;
+}
+
 int hone_model_copy(hone_model **out, const hone_model *model, hone_error *err)
 {
     hone_model *copy = NULL;
@@ -112,6 +143,8 @@ int hone_model_copy(hone_model **out, const hone_model *model, hone_error *err)
     *out = NULL;
     if (code == HONE_OK)
         code = new_copy(copy, model, err);
+    if (code == HONE_OK && new_has_adapters(model))
+        code = new_copy_adapters(copy, model, err);
     if (code != HONE_OK) {
         hone_model_free(copy);
         return code;

@@ -297,6 +297,11 @@ START_TEST(merged_the_results_stay_and_the_saved_model_needs_no_adapter)
     ck_ok(attach(model, "lora", adapted[_i][1]));
     disturb(model);
     run(model, before, false);
+    ck_ok(hone_model_copy(&other, model, &err));
+    ck_assert_ptr_null(hone_model_strategy(other));
+    run(other, after, false);
+    ck_near(before, after, 2e-5);
+    hone_model_free(other);
     ck_ok(hone_model_save(model, folder("merged"), &err)); /* with an adapter, first */
     ck_assert_int_eq(access(folder("merged/adapter/adapter_config.json"), F_OK), 0);
     ck_ok(hone_strategy_merge(model, true, &err));

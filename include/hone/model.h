@@ -95,8 +95,8 @@ HONE_API int hone_model_load(hone_model **out, hone_context *context, const char
  * 1/sqrt(2 layers); a function of the seed and names alone. */
 HONE_API int hone_model_new(hone_model **out, hone_context *context, const hone_json *config,
                             const hone_model_options *options, uint64_t seed, hone_error *err);
-/* An independent copy of the weights as they are (with adapters where merged),
- * without strategy. */
+/* An independent copy that computes what the model computes, without strategy: what
+ * adapters add is in its weights. Adapters that cannot be merged are an error. */
 HONE_API int hone_model_copy(hone_model **out, const hone_model *model, hone_error *err);
 HONE_API hone_model *hone_model_ref(hone_model *model);
 HONE_API void hone_model_free(hone_model *model);

@@ -356,20 +356,20 @@ local function make_reference(run)
   return p
 end
 
--- A second model with what the policy had learned when `file` was written.
+-- A model as the policy was when `file` was written.
 local function take_reference(run, file)
   local o = run.options
-  local model = o.model:copy():attach(hone.strategy[o.strategy.name](o.strategy.options))
-  model:load_trained(run:path(file))
+  local model = o.model:copy():attach(hone.strategy.full {})
+  if files.exists(run:path(file)) then model:load_trained(run:path(file))
+  else model:save_trained(run:path(file)) end
   run.reference = policy.new(model, { sampling = o.sampling, tokens = o.batch.tokens })
 end
 
 --- The reference becomes what the policy is now.
 function methods:refresh()
-  local file = ("reference-%08d.safetensors"):format(self.state.step)
-  self.options.model:save_trained(self:path(file))
-  self.state.reference = file
-  take_reference(self, file)
+  self.state.reference = ("reference-%08d.safetensors"):format(self.state.step)
+  files.remove(self:path(self.state.reference))
+  take_reference(self, self.state.reference)
 end
 
 --- What the state of a run that goes on holds for others.
