@@ -183,6 +183,7 @@ metric_LTLIBRARIES += plugins/metric/calibrated.la
 metric_LTLIBRARIES += plugins/metric/exact_match.la
 metric_LTLIBRARIES += plugins/metric/length.la
 metric_LTLIBRARIES += plugins/metric/lexicon.la
+metric_LTLIBRARIES += plugins/metric/program.la
 dist_metric_DATA =
 plugins_metric_exact_match_la_SOURCES = plugins/metric/exact_match.c plugins/metric/words.h
 plugins_metric_exact_match_la_LIBADD = $(UTF8PROC_LIBS)
@@ -193,6 +194,10 @@ plugins_metric_length_la_CPPFLAGS = $(AM_CPPFLAGS) $(UTF8PROC_CFLAGS)
 plugins_metric_lexicon_la_SOURCES = plugins/metric/lexicon.c plugins/metric/words.h
 plugins_metric_lexicon_la_LIBADD = $(UTF8PROC_LIBS)
 plugins_metric_lexicon_la_CPPFLAGS = $(AM_CPPFLAGS) $(UTF8PROC_CFLAGS)
+plugins_metric_program_la_SOURCES = plugins/metric/program/cache.c plugins/metric/program/process.c \
+	plugins/metric/program/program.c plugins/metric/program/program.h
+plugins_metric_program_la_LIBADD = $(JANSSON_LIBS)
+plugins_metric_program_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 
 storedir = $(plugindir)/store
 store_LTLIBRARIES =
