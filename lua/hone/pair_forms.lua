@@ -32,6 +32,11 @@ local function kind_name(value)
     kind == "boolean" and tostring(value) or "a " .. kind
 end
 
+--- A value in a message.
+function forms.show(value)
+  return type(value) == "table" and kind_name(value) or ("'%s'"):format(tostring(value))
+end
+
 local function need_text(value, name)
   if type(value) ~= "string" then
     bad("malformed", "field '%s': a text expected, got %s", name, kind_name(value))
@@ -161,18 +166,18 @@ local sides = {
   { "completion_a", "completion_b" }, { "conversation_a", "conversation_b" },
 }
 local words = { model_a = 1, model_b = 2, a = 1, b = 2, A = 1, B = 2, left = 1, right = 2,
-                ["1"] = 1, ["2"] = 2, ["0"] = 0, tie = 0, ["tie (bothbad)"] = 0, both_bad = 0,
-                Tie = 0 }
+                tie = 0, Tie = 0, ["tie (bothbad)"] = 0, both_bad = 0 }
+local numbers = { ["1"] = 1, ["2"] = 2, ["0"] = 0 }
 
 -- 1, 2 or 0 (a tie), and the margin that a strength gives.
 local function decision(row)
   for _, name in ipairs { "winner", "label" } do
     local value = get(row, name)
     if value ~= nil then
-      local which = words[tostring(math.tointeger(value) or value)]
+      local which = words[value] or numbers[tostring(math.tointeger(value) or value)]
       if not which then
         bad("malformed", "field '%s': which side is better expected, got %s", name,
-            tostring(value))
+            forms.show(value))
       end
       return which
     end
@@ -180,8 +185,11 @@ local function decision(row)
   for _, name in ipairs { "overall_preference", "preference_strength", "preference" } do
     local value = get(row, name)
     if value ~= nil then
-      local n = tonumber(value)
-      if not n then bad("malformed", "field '%s': a number expected", name) end
+      if words[value] then return words[value] end
+      local n = type(value) ~= "table" and tonumber(value)
+      if not n then
+        bad("malformed", "field '%s': a number expected, got %s", name, forms.show(value))
+      end
       return n < 0 and 1 or n > 0 and 2 or 0, math.abs(n)
     end
   end
@@ -245,8 +253,8 @@ local function verdict(row)
     return "verdict", { prompt = prompt, completion = answer, good = good[word] }
   end
   if type(word) ~= "string" or word:gsub("[_ -]", " ") ~= "needs improvement" then
-    bad("malformed", "verdict '%s': positive, negative or needs improvement expected",
-        tostring(label))
+    bad("malformed", "verdict %s: positive, negative or needs improvement expected",
+        forms.show(label))
   end
   local correction = get(row, "correction")
   return "verdict", { prompt = prompt, completion = answer,
@@ -258,8 +266,10 @@ local function rated(row, o)
   if value == nil then return nil end
   local prompt, answer = one_answer(row)
   if not prompt then return nil end
-  local n = tonumber(value)
-  if not n then bad("malformed", "field '%s': a number expected", o.attribute) end
+  local n = type(value) ~= "table" and tonumber(value)
+  if not n then
+    bad("malformed", "field '%s': a number expected, got %s", o.attribute, forms.show(value))
+  end
   return "rated", { prompt = prompt, completion = answer, rating = n }
 end
 

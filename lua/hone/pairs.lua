@@ -74,12 +74,12 @@ end
 
 local function number_column(self, i, row, name, default, low, high)
   local value = forms.get(row, name)
-  if value == nil then return default end
-  local n = tonumber(value)
+  if value == nil or value == "" then return default end     -- a CSV's blank
+  local n = type(value) ~= "table" and tonumber(value)
   if not n or n ~= n or n < low or n > high then
     local range = high == 1 and " from 0 to 1" or low == 0 and " of at least 0" or ""
     core.fail(("%s: field '%s': a number%s expected, got %s"):format(self.data:where(i), name,
-      range, tostring(value)))
+      range, forms.show(value)))
   end
   return n
 end
@@ -108,7 +108,7 @@ local function add_pair(self, i, row, found)
   if blank(found.chosen) or blank(found.rejected) then return refuse(self, i, "empty") end
   if found.chosen == found.rejected then return refuse(self, i, "equal") end
   if no_prompt(found.prompt) then return refuse(self, i, "no_prompt") end
-  if found.tie or forms.get(row, "tie") == true then
+  if found.tie or tostring(forms.get(row, "tie")):lower() == "true" then
     self.report.ties = self.report.ties + 1
     if self.o.ties == "error" then
       core.fail(("%s: a tie (ties = \"drop\" or \"learn\" allow it)"):format(self.data:where(i)))
