@@ -165,6 +165,12 @@ static const float *gradient_scaled(float *to, const hone_tensor *gradient, int6
     const float *from = (const float *)hone_tensor_bytes(gradient) + offset;
     if (factor == 1)
         return from;
+    const float scale = (float)factor;
+    if (fabs(factor) > 1e-30 && fabs(factor) < 1e30) {
+        for (int64_t i = 0; i < count; i++)
+            to[i] = from[i] * scale;
+        return to;
+    }
     for (int64_t i = 0; i < count; i++)
         to[i] = (float)(from[i] * factor);
     return to;

@@ -300,6 +300,68 @@ START_TEST(float_tables_with_fused_multiply_add_agree_in_bits)
 }
 END_TEST
 
+/* Hidden states of segments of random tokens, packed into one batch. */
+static twin hidden(hone_model *model, hone_graph *g, const int64_t *lengths, int64_t segments)
+{
+    hone_batch *batch;
+    ck_ok(hone_batch_new(&batch, &err));
+    for (int64_t s = 0; s < segments; s++) {
+        int32_t ids[256];
+        float weights[256];
+        for (int64_t i = 0; i < lengths[s]; i++) {
+            ids[i] = (int32_t)((i * i * 7 + lengths[s]) % 50);
+            weights[i] = 1;
+        }
+        ck_ok(hone_batch_add(batch, ids, weights, lengths[s], &err));
+    }
+    ck_ok(hone_graph_begin(g, NULL, &err));
+    hone_tensor *out = hone_model_hidden(model, g, batch, NULL);
+    ck_ok(hone_graph_error(g, &err));
+    twin t = twin_new(hone_tensor_count(out));
+    memcpy(t.f, hone_tensor_bytes(out), (size_t)t.n * sizeof *t.f);
+    ck_ok(hone_graph_end(g, &err));
+    hone_batch_free(batch);
+    return t;
+}
+
+START_TEST(packed_sequences_have_the_bits_of_each_alone)
+{
+    static const int64_t lengths[] = { 30, 111, 18, 65 };
+    static const char *const configs[] = {
+        "{'model_type': 'gpt2', 'n_layer': 2, 'n_head': 4, 'n_embd': 64, 'vocab_size': 50,"
+        " 'n_positions': 128, 'activation_function': 'gelu_new', 'layer_norm_epsilon': 1e-5}",
+        "{'model_type': 'llama', 'num_hidden_layers': 2, 'num_attention_heads': 4,"
+        " 'num_key_value_heads': 2, 'hidden_size': 64, 'intermediate_size': 100, 'vocab_size': 50,"
+        " 'max_position_embeddings': 128, 'rms_norm_eps': 1e-5, 'hidden_act': 'silu'}",
+    };
+    if (!use_table(_i) || !fast->packed)
+        return;
+    for (int64_t c = 0; c < COUNT(configs); c++)
+        for (int half = 0; half < 2; half++) {
+            hone_model_options options = { .precision = half ? "bf16" : "f32" };
+            hone_json *config = support_json(configs[c]);
+            hone_model *model;
+            hone_graph *g;
+            ck_ok(hone_model_new(&model, context, config, &options, 3, &err));
+            ck_ok(hone_graph_new(&g, context, tables[_i], &err));
+            twin together = hidden(model, g, lengths, COUNT(lengths));
+            int64_t at = 0;
+            for (int64_t s = 0; s < COUNT(lengths); s++) {
+                twin alone = hidden(model, g, &lengths[s], 1);
+                ck_assert_msg(!memcmp(alone.f, together.f + at, (size_t)alone.n * sizeof *alone.f),
+                              "%s, config %d, segment %d, half %d", tables[_i], (int)c, (int)s, half);
+                at += alone.n;
+                twin_free(&alone);
+            }
+            ck_assert_int_eq(at, together.n);
+            twin_free(&together);
+            hone_graph_free(g);
+            hone_model_free(model);
+            hone_json_free(config);
+        }
+}
+END_TEST
+
 /* Sides and depths beyond what is packed at once. */
 START_TEST(large_products_go_in_turns)
 {
@@ -369,6 +431,7 @@ int main(void)
     add_tests(tcase, a_base_row_is_added_to_every_row);
     add_tests(tcase, threads_do_not_change_a_bit);
     add_tests(tcase, a_row_does_not_depend_on_the_others);
+    add_tests(tcase, packed_sequences_have_the_bits_of_each_alone);
     add_tests(tcase, large_products_go_in_turns);
     add_tests(tcase, a_product_without_memory_is_an_error_and_leaks_nothing);
     tcase_add_test(tcase, bf16_products_agree_with_rounded_operands);

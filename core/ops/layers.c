@@ -75,6 +75,36 @@ struct linear {
     bool transposed, half;
 };
 
+/* Sums over pieces of rows, then over the pieces. */
+#define BIAS_ROWS 64
+
+struct bias {
+    const hone_graph *g;
+    int64_t out;
+    const void *dy;
+    void *parts; /* [pieces, out] */
+};
+
+static void bias_piece(void *arg, int64_t from, int64_t to)
+{
+    const struct bias *b = arg;
+
+    b->g->k->sum_rows(to - from, b->out, hone_at(b->g, b->dy, from * b->out),
+                      hone_at(b->g, b->parts, from / BIAS_ROWS * b->out), false);
+}
+
+static void bias_backward(hone_graph *g, int64_t rows, int64_t out, const void *dy, void *db, bool add)
+{
+    int64_t pieces = (rows + BIAS_ROWS - 1) / BIAS_ROWS;
+    struct bias b = { g, out, dy, NULL };
+
+    b.parts = hone_tensor_data(hone_graph_result(g, 2, (int64_t[]){ pieces, out }));
+    if (g->error.code)
+        return;
+    hone_graph_pieces(g, rows, BIAS_ROWS, bias_piece, &b);
+    g->k->sum_rows(pieces, out, b.parts, db, add);
+}
+
 static int linear_backward(hone_graph *g, hone_node *node)
 {
     const struct linear *s = node->args;
@@ -102,7 +132,7 @@ static int linear_backward(hone_graph *g, hone_node *node)
         hone_graph_product(g, &p);
     }
     if ((db = hone_node_grad(g, node, 2, &add)))
-        g->k->sum_rows(s->rows, s->out, dy, hone_tensor_data(db), add);
+        bias_backward(g, s->rows, s->out, dy, hone_tensor_data(db), add);
     return g->error.code;
 }
 

@@ -206,17 +206,33 @@ static void cross_entropy_piece(void *arg, int64_t from, int64_t to)
                            hone_at(c->g, c->nll, c->first + from));
 }
 
+struct scaled {
+    const hone_graph *g;
+    double factor;
+    const void *from;
+    void *to;
+    bool add;
+};
+
+static void scaled_piece(void *arg, int64_t from, int64_t to)
+{
+    const struct scaled *s = arg;
+
+    s->g->k->affine(to - from, s->factor, hone_at(s->g, s->from, from), 0, hone_at(s->g, s->to, from),
+                    s->add);
+}
+
 /* Node: inputs hidden, weight, bias; saved their gradients for dy = 1. */
 static int cross_entropy_backward(hone_graph *g, hone_node *node)
 {
-    double dy = hone_tensor_get(node->out->grad, 0);
+    struct scaled s = { .g = g, .factor = hone_tensor_get(node->out->grad, 0) };
 
     for (size_t i = 0; i < 3; i++) {
-        bool add;
-        hone_tensor *grad = hone_node_grad(g, node, i, &add);
-        if (grad && hone_tensor_count(grad))
-            g->k->affine(hone_tensor_count(grad), dy, hone_tensor_bytes(node->saved[i]), 0,
-                         hone_tensor_data(grad), add);
+        hone_tensor *grad = hone_node_grad(g, node, i, &s.add);
+        s.from = hone_tensor_bytes(node->saved[i]);
+        s.to = hone_tensor_data(grad);
+        if (grad)
+            hone_graph_pieces(g, hone_tensor_count(grad), HONE_PIECE, scaled_piece, &s);
     }
     return g->error.code;
 }
@@ -238,9 +254,15 @@ static bool cross_entropy_grads(hone_graph *g, const hone_head *head, hone_tenso
 {
     hone_tensor *in[3] = { hidden, head->param->weight, head->param->bias };
 
-    for (int i = 0; i < 3 && g->options.record; i++)
-        if (in[i] && in[i]->slot && !(grads[i] = hone_graph_tensor(g, in[i]->dims, in[i]->shape)))
+    for (int i = 0; i < 3 && g->options.record; i++) {
+        if (!in[i] || !in[i]->slot)
+            continue;
+        /* the first chunk overwrites them; without rows there is none */
+        grads[i] = hone_tensor_extent(hidden, 0) > 0 ? hone_graph_result_like(g, in[i])
+                                                     : hone_graph_tensor(g, in[i]->dims, in[i]->shape);
+        if (!grads[i])
             return false;
+    }
     return true;
 }
 
