@@ -4,7 +4,7 @@
 --
 -- b.policy and b.reference hold { chosen, rejected }, summed log-probabilities in
 -- nats, [pairs]; b.lengths { chosen, rejected } in tokens; b.margin and b.noise are
--- the pairs' columns. With x a side, let r(x) = log pi(x) - log pi_ref(x) and
+-- the pairs' columns (nil: no noise). With x a side, let r(x) = log pi(x) - log pi_ref(x) and
 -- h = beta (r(chosen) - r(rejected)) - margin_scale b.margin.
 --
 -- An unpaired loss judges samples one by one: b.policy.completion,
@@ -62,7 +62,7 @@ losses.cdpo = {
   doc = "-(1 - noise) log sigmoid(h) - noise log sigmoid(-h)",
   paper = "conservative DPO, Mitchell 2023", own_noise = true,
   start = function() return ln2 end,
-  fn = function(b, o) return smoothed(logit(b, o), b.noise) end,
+  fn = function(b, o) return smoothed(logit(b, o), b.noise or 0) end,
 }
 
 losses.robust = {
@@ -70,9 +70,9 @@ losses.robust = {
   paper = "rDPO, Chowdhury et al. 2024, arXiv:2403.00409", own_noise = true, noise_below = 0.5,
   start = function() return ln2 end,
   fn = function(b, o)
-    local h = logit(b, o)
+    local h, noise = logit(b, o), b.noise or 0
     local clean, flipped = -T.log_sigmoid(h), -T.log_sigmoid(-h)
-    return ((1 - b.noise) * clean - b.noise * flipped) / (1 - 2 * b.noise)
+    return ((1 - noise) * clean - noise * flipped) / (1 - 2 * noise)
   end,
 }
 
@@ -111,7 +111,7 @@ losses.exo_pair = {
     return -ln2 - 0.5 * math.log(1 - e) - 0.5 * math.log(e)
   end,
   fn = function(b, o)
-    local h, e = logit(b, o), T.max(b.noise, 1e-3)
+    local h, e = logit(b, o), T.max(b.noise or 0, 1e-3)
     return T.sigmoid(h) * (T.log_sigmoid(h) - (1 - e):log()) +
       T.sigmoid(-h) * (T.log_sigmoid(-h) - e:log())
   end,
@@ -133,7 +133,7 @@ losses.bco_pair = {
   start = function() return 2 * ln2 end,
   fn = function(b, o)
     local c, r = o.beta * ratio(b, "chosen"), o.beta * ratio(b, "rejected")
-    return -T.log_sigmoid(c - b.shift) - T.log_sigmoid(b.shift - r)
+    return -T.log_sigmoid(c - (b.shift or 0)) - T.log_sigmoid((b.shift or 0) - r)
   end,
 }
 
@@ -173,7 +173,7 @@ losses.aot = {
   fn = function(b, o)
     local d = sorted(b.policy.chosen - b.policy.rejected) -
       sorted(b.reference.chosen - b.reference.rejected)
-    return smoothed(o.beta * d, b.noise)
+    return smoothed(o.beta * d, b.noise or 0)
   end,
 }
 
@@ -183,7 +183,7 @@ losses.aot_unpaired = {
   start = function() return ln2 end,
   fn = function(b, o)
     local d = sorted(ratio(b, "chosen")) - sorted(ratio(b, "rejected"))
-    return smoothed(o.beta * d, b.noise)
+    return smoothed(o.beta * d, b.noise or 0)
   end,
 }
 
