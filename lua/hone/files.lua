@@ -48,7 +48,11 @@ function files.folder(path, fill)
   local temporary = path .. ".tmp"
   files.remove(temporary)
   system.make_folder(temporary)
-  fill(temporary)
+  local ok, problem = pcall(fill, temporary)
+  if not ok then
+    files.remove(temporary)
+    error(problem, 0)
+  end
   files.remove(path)
   system.rename(temporary, path)
 end

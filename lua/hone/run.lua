@@ -81,14 +81,15 @@ function methods:path(...) return files.join(self.folder, ...) end
 --- Append a line of metrics.
 function methods:log(values)
   if not self.metrics then self.metrics = assert(io.open(self:path("metrics.jsonl"), "a")) end
-  self.metrics:write(core.json.encode(values), "\n")
-  self.metrics:flush()
+  local ok, problem = self.metrics:write(core.json.encode(values), "\n")
+  if ok then ok, problem = self.metrics:flush() end
+  if not ok then core.fail(("%s: cannot write: %s"):format(self:path("metrics.jsonl"), problem)) end
 end
 
---- All lines of metrics, in order.
+--- All lines of metrics, in order; one that was cut off has no end.
 function methods:history()
   local lines = {}
-  for line in (files.read(self:path("metrics.jsonl")) or ""):gmatch("[^\n]+") do
+  for line in (files.read(self:path("metrics.jsonl")) or ""):gmatch("([^\n]+)\n") do
     lines[#lines + 1] = core.json.decode(line, "metrics.jsonl")
   end
   return lines

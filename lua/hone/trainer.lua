@@ -134,8 +134,9 @@ local function broken(run, problem)
   core.clear_interrupt()
   run.optimizer:clear()
   if not interrupted then
-    run:close("failed", problem)
-    report.write(run)
+    -- Where the disk is full, these fail, too: what is told is why the run did.
+    pcall(run.close, run, "failed", problem)
+    pcall(report.write, run)
     error(problem, 0)
   end
   if not run.dirty then save(run) end
@@ -148,8 +149,9 @@ end
 
 local function work(run, before, after)
   before(run)
-  if run.resumed and checkpoint.load(run, run.optimizer) then run.saved = run.state.step end
-  run:rewind(run.state.step)
+  local loaded = run.resumed and checkpoint.load(run, run.optimizer)
+  if loaded then run.saved = run.state.step end
+  run:rewind(loaded and run.state.step or -1)
   run.bar = progress.new(run.record.kind, run.batches.steps, run.state.step)
   loop(run)
   run.bar:finish()
