@@ -11,8 +11,8 @@ static int advantage_check_finite(const hone_tensor *t, const char *op, const ch
     for (int64_t i = 0; i < hone_tensor_count(t); i++) {
         double x = hone_tensor_get(t, i);
         if (!isfinite(x) && !(nan_too && isnan(x)))
-            return hone_fail(err, HONE_ENUMERIC, "%s: %s %" PRId64 " is %g (allowed: numbers%s)", op,
-                             what, i + 1, x, nan_too ? ", and NaN where there is none" : "");
+            return hone_fail(err, HONE_ENUMERIC, "%s: %s %" PRId64 " is %g (allowed: numbers%s)",
+                             op, what, i + 1, x, nan_too ? ", and NaN where there is none" : "");
     }
     return HONE_OK;
 }
@@ -101,8 +101,8 @@ static int group_check(const hone_tensor *reward, int64_t group, int64_t least, 
         return hone_fail(err, HONE_EINVAL, "%s: a group of %" PRId64 " (allowed: at least %" PRId64
                          ")", op, group, least);
     if (n % group)
-        return hone_fail(err, HONE_EINVAL, "%s: %" PRId64 " rewards are no whole groups of %" PRId64,
-                         op, n, group);
+        return hone_fail(err, HONE_EINVAL, "%s: %" PRId64 " rewards are no whole groups of %"
+                         PRId64, op, n, group);
     return advantage_check_finite(reward, op, "reward", true, err);
 }
 

@@ -128,7 +128,8 @@ static int batch_check_weights(const float *weights, int64_t count, hone_error *
 {
     for (int64_t i = 0; weights && i < count; i++)
         if (!isfinite(weights[i]))
-            return hone_fail(err, HONE_ENUMERIC, "the weight of token %" PRId64 " is not finite", i);
+            return hone_fail(err, HONE_ENUMERIC, "the weight of token %" PRId64 " is not finite",
+                             i);
     return HONE_OK;
 }
 

@@ -47,7 +47,8 @@ static void check(const hone_tensor *t, int64_t count, const double *values, dou
     }
 }
 #define CHECK(t, tolerance, ...) \
-    check(t, sizeof((double[]){ __VA_ARGS__ }) / sizeof(double), (double[]){ __VA_ARGS__ }, tolerance)
+    check(t, sizeof((double[]){ __VA_ARGS__ }) / sizeof(double), (double[]){ __VA_ARGS__ }, \
+          tolerance)
 
 /* Free what the last call made, and make sure that a failure leaves nothing. */
 #define NEXT() (hone_tensor_free(out), hone_tensor_free(second), out = second = NULL)

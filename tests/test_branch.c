@@ -81,8 +81,8 @@ static int64_t path_rows(const hone_batch *batch, int64_t segment, int32_t *rows
     return n;
 }
 
-static void compare_rows(const hone_tensor *y, int64_t first, const hone_tensor *alone, int64_t from,
-                         int64_t count, double tolerance)
+static void compare_rows(const hone_tensor *y, int64_t first, const hone_tensor *alone,
+                         int64_t from, int64_t count, double tolerance)
 {
     int64_t width = hone_tensor_extent(y, 1);
 
@@ -169,7 +169,8 @@ START_TEST(attention_over_a_tree_of_several_tiles_has_the_gradient_of_its_value)
 {
     struct tree tree = { large, LARGE, { .heads = 1, .kv_heads = 1, .window = _i ? 20 : 0 } };
 
-    gradient_check(context, &(gradient_case){ .name = "large tree", .leaves = 3, .dims = { 2, 2, 2 },
+    gradient_check(context, &(gradient_case){ .name = "large tree", .leaves = 3,
+        .dims = { 2, 2, 2 },
         .shape = { { LARGE_ROWS, 1 }, { LARGE_ROWS, 1 }, { LARGE_ROWS, 1 } }, .build = build_tree,
         .user = &tree });
 }
@@ -393,7 +394,8 @@ START_TEST(recomputing_gives_the_same_bits_as_keeping)
 }
 END_TEST
 
-static hone_tensor *hidden_of(hone_graph *g, hone_model *model, hone_batch *batch, hone_cache *cache)
+static hone_tensor *hidden_of(hone_graph *g, hone_model *model, hone_batch *batch,
+                              hone_cache *cache)
 {
     hone_tensor *y;
 
@@ -539,7 +541,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, attention_over_a_tree_is_that_over_its_paths, 0, 4);
     tcase_add_loop_test(t, attention_over_a_tree_has_the_gradient_of_its_value, 0, 4);
-    tcase_add_loop_test(t, attention_over_a_tree_of_several_tiles_has_the_gradient_of_its_value, 0, 2);
+    tcase_add_loop_test(t, attention_over_a_tree_of_several_tiles_has_the_gradient_of_its_value, 0,
+                        2);
     tcase_add_test(t, threads_do_not_change_a_bit);
     tcase_add_loop_test(t, a_shared_prompt_changes_neither_logits_nor_loss_nor_gradients, 0, 4);
     tcase_add_test(t, a_trained_model_agrees_with_shared_prompts_too);

@@ -180,7 +180,8 @@ START_TEST(samples_that_cannot_be_learnt_from_leave_the_batch_as_it_was)
     const int32_t token = 1;
 
     ck_ok(hone_samples_add(samples, &(hone_sample){ .response_tokens = 1 }, &err));
-    ck_ok(hone_samples_add(samples, &(hone_sample){ .tokens = &token, .response_tokens = 1 }, &err));
+    ck_ok(hone_samples_add(samples, &(hone_sample){ .tokens = &token, .response_tokens = 1 },
+                           &err));
     ck_ok(hone_batch_new(&batch, &err));
     ck_ok(hone_batch_add_samples(batch, samples, (const size_t[]){ 0 }, 1, true, &err));
     ck_fails(HONE_EINVAL, hone_batch_add_samples(batch, samples, (const size_t[]){ 1, 5 }, 2, true,

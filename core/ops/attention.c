@@ -141,8 +141,8 @@ static void tile_product(const struct tile *t, const void *x, bool values, void 
     struct run r;
 
     for (bool more = run_begin(t, &r); more; more = run_next(t, &r))
-        a->g->k->gemm(false, true, t->rows, r.keys, a->d, 1, hone_at(a->g, x, tile_row(t)), a->width,
-                      hone_at(a->g, values ? r.span->v : r.span->k, r.at), a->kv_width, 0,
+        a->g->k->gemm(false, true, t->rows, r.keys, a->d, 1, hone_at(a->g, x, tile_row(t)),
+                      a->width, hone_at(a->g, values ? r.span->v : r.span->k, r.at), a->kv_width, 0,
                       hone_at(a->g, s, r.column), t->keys);
 }
 
@@ -273,8 +273,9 @@ static void backward_span(struct attention *a, const struct span *span, int64_t 
 {
     for (int64_t h = kv_head * a->group; h < (kv_head + 1) * a->group; h++)
         for (int64_t from = 0; from < span->length; from += TILE) {
+            int64_t to = from + TILE < span->length ? from + TILE : span->length;
             struct tile t;
-            tile_init(&t, a, span, h, from, from + TILE < span->length ? from + TILE : span->length);
+            tile_init(&t, a, span, h, from, to);
             backward_tile(a, &t, b);
         }
 }

@@ -17,7 +17,8 @@ hone_tensor *bind_lengths(lua_State *L, int arg)
         return bind_tensor_check(L, arg);
     count = (int64_t)lua_rawlen(L, arg);
     handle = bind_tensor_box(L);
-    bind_tensor_filled(L, handle, hone_tensor_new(&handle->tensor, HONE_F64, 1, &count, &err), &err);
+    bind_tensor_filled(L, handle, hone_tensor_new(&handle->tensor, HONE_F64, 1, &count, &err),
+                       &err);
     for (int64_t i = 0; i < count; i++) {
         lua_rawgeti(L, arg, i + 1);
         hone_tensor_set(handle->tensor, i, luaL_checknumber(L, -1));
