@@ -59,4 +59,10 @@ test("examples_agreement_measures_labels", function()
   assert(out:find("judgements (6 of 3 items by 2 annotators)", 1, true), out)
 end)
 
+test("examples_reward_model_scores_forms", function()
+  local out = runs(source .. "/examples/reward_model.lua pairs=60 epochs=1")
+  assert(out:find("^test: loss %d.*accuracy .*report: "), out)
+  assert(hone.reward_model.load("out/liked").made.sd > 0)
+end)
+
 if s.failed then os.exit(1, true) end
