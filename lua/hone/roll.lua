@@ -66,7 +66,7 @@ end
 
 --- The mean over each sample's tokens of x [part.tokens], with gradient.
 function Part:mean(x)
-  return x:segment_sum(self.lengths) / T.new(self.lengths)
+  return T.segment_mean(x, self.lengths)
 end
 
 --- { name = { chosen = , rejected = } } of { name = x [#part.samples] }.
