@@ -100,6 +100,7 @@ static int settings_unknown(const config_setting_t *s, const char *path, hone_er
     for (const hone_option *o = table; o->type != HONE_OPTION_END; o++)
         hone_suggest_offer(&hint, o->name);
     hone_suggest_offer(&hint, "options");
+    hone_suggest_offer(&hint, "metrics");
     hone_print(message, sizeof message, "unknown setting '%.60s'%s", name,
                hone_suggest_text(&hint, text, sizeof text));
     return settings_fail(s, path, message, err);
@@ -136,6 +137,20 @@ static int settings_check_options(const config_setting_t *s, const char *path, i
     return HONE_OK;
 }
 
+/* metrics = { <name> = { <field> = value } }: definitions, which those who make metrics
+ * of them check. */
+static int settings_check_metrics(const config_setting_t *s, const char *path, hone_error *err)
+{
+    if (!config_setting_is_group(s))
+        return settings_fail(s, path, "expected a group of definitions of metrics", err);
+    for (int i = 0; i < config_setting_length(s); i++) {
+        const config_setting_t *one = config_setting_get_elem(s, (unsigned)i);
+        if (!config_setting_is_group(one))
+            return settings_fail(one, path, "expected a group that defines a metric", err);
+    }
+    return HONE_OK;
+}
+
 static int settings_check(const config_setting_t *s, const json_t *value, const char *path,
                           hone_error *err)
 {
@@ -148,6 +163,8 @@ static int settings_check(const config_setting_t *s, const json_t *value, const 
 
     if (strcmp(name, "options") == 0)
         return settings_check_options(s, path, 0, err);
+    if (strcmp(name, "metrics") == 0)
+        return settings_check_metrics(s, path, err);
     while (o->type != HONE_OPTION_END && strcmp(o->name, name) != 0)
         o++;
     if (o->type == HONE_OPTION_END)
@@ -282,16 +299,23 @@ static int settings_cache(hone_setup *setup, hone_error *err)
     return setup->cache_folder ? HONE_OK : hone_fail_memory(err, "settings");
 }
 
-/* The values in force, and what stands below "options". */
+/* Take a member out of an object: owned; an empty object where it has none. */
+static json_t *settings_take(json_t *from, const char *name)
+{
+    json_t *found = json_incref(json_object_get(from, name));
+
+    json_object_del(from, name);
+    return found ? found : json_object();
+}
+
+/* The values in force, and what stands below "options" and "metrics". */
 static int settings_complete(json_t **settings, json_t *merged, hone_setup *setup, hone_error *err)
 {
-    json_t *options = json_incref(json_object_get(merged, "options"));
+    json_t *options = settings_take(merged, "options");
+    json_t *metrics = settings_take(merged, "metrics");
     json_t *all = NULL;
     int code;
 
-    json_object_del(merged, "options");
-    if (!options)
-        options = json_object();
     code = hone_options_parse(table, setup, NULL, merged, "settings", &all, err);
     if (code == HONE_OK && (code = settings_threads(&setup->threads, err)) == HONE_OK &&
         (code = settings_kernels(setup, err)) == HONE_OK)
@@ -301,9 +325,11 @@ static int settings_complete(json_t **settings, json_t *merged, hone_setup *setu
          json_object_set_new(all, "kernels", setup->kernels ? json_string(setup->kernels)
                                                             : json_null()) != 0 ||
          json_object_set_new(all, "cache_folder", json_string(setup->cache_folder)) != 0 ||
-         json_object_set(all, "options", options) != 0))
+         json_object_set(all, "options", options) != 0 ||
+         json_object_set(all, "metrics", metrics) != 0))
         code = hone_fail_memory(err, "settings");
     json_decref(options);
+    json_decref(metrics);
     if (code != HONE_OK)
         json_decref(all);
     else

@@ -75,6 +75,7 @@ nobase_dist_luadata_DATA += lua/hone/metric/guideline.lua
 nobase_dist_luadata_DATA += lua/hone/metric/init.lua
 nobase_dist_luadata_DATA += lua/hone/metric/judge.lua
 nobase_dist_luadata_DATA += lua/hone/metric/scale.lua
+nobase_dist_luadata_DATA += lua/hone/metric/settings.lua
 nobase_dist_luadata_DATA += lua/hone/metric/version.lua
 nobase_dist_luadata_DATA += lua/hone/model.lua
 nobase_dist_luadata_DATA += lua/hone/object.lua

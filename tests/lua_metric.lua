@@ -173,6 +173,32 @@ test("guidelines_are_texts_or_files_and_part_of_the_version", function()
     { name = "guided", question = "?", guideline = 3 }))
 end)
 
+test("settings_define_metrics", function()
+  s.write("words.lua", [[
+    local hone = require "hone"
+    local d = hone.metric.terse {}:definition()
+    print(d, d.anchors[5].text, d:verdict(4), d.guideline)
+    print(hone.metric.terse {}(hone.samples { { response = "one two" } })[1])]])
+  local function run(text)
+    s.write("hone.conf", text)
+    return s.hone "run --config hone.conf words.lua"
+  end
+  local good = [[metrics = { terse = { version = "1.0.0"; question = "How terse?";
+    scale = { level = "ordinal"; min = 1; max = 5; }; guideline = "Short is good.";
+    anchors = ( { at = 1; text = "Rambles."; }, { at = 5; text = "One sentence."; } );
+    human = { verdict = { positive = [4, 5]; needs_improvement = [3]; negative = [1, 2]; }; };
+    metric = { plugin = "length"; unit = "words"; }; }; };]]
+  local out, err = run(good)
+  equal(out .. err, "terse 1.0.0: response, ordinal (1 to 5)\tOne sentence.\tpositive\t" ..
+        "Short is good.\n2.0\n")
+  for name, change in pairs { field = { "question", "qestion" }, plugin = { '"length"', '"lenght"' },
+                              group = { "metrics = {.*", "metrics = { terse = 3; };" } } do
+    local _, said, status = run((good:gsub(change[1], change[2])))
+    equal(status, 1)
+    s.golden("lua-metric-settings-" .. name, (said:gsub("%s+$", "")))
+  end
+end)
+
 test("definitions_that_cannot_be_are_refused", function()
   local function refused(name, changes)
     local made = copy({ name = "bad", question = "?" }, changes)

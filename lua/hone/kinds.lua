@@ -25,6 +25,7 @@ local more = {
   metric = function(kind)
     kind.define = require "hone.define"
     require "hone.metric"
+    require "hone.metric.settings".define(kind.define)
   end,
   tokenizer = function(kind) kind.load = core.tokenizer_load end,
 }

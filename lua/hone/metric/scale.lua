@@ -93,12 +93,23 @@ function scale.ends(s)
   return s.min, s.max
 end
 
+-- A list of { at = , text = , examples = }, as settings have it, by step.
+local function by_step(given)
+  if type(given[1]) ~= "table" or given[1].at == nil then return given end
+  local out = {}
+  for _, anchor in ipairs(given) do
+    if type(anchor) == "table" and anchor.at ~= nil then out[anchor.at] = anchor end
+  end
+  return out
+end
+
 --- Anchors as { [step] = { text, examples } }.
 function scale.anchors(where, s, given)
   if given == nil then return nil end
   if not s then core.fail(where .. ": anchors: there is no scale") end
   local out = {}
   if type(given) ~= "table" then core.fail(where .. ": anchors: expected { [step] = text }") end
+  given = by_step(given)
   for step, meaning in pairs(given) do
     local at = not s.labels and tonumber(step) and whole(tonumber(step)) or step
     local problem = scale.problem(s, at)
