@@ -117,11 +117,11 @@ static int db_bind(db *d, sqlite3_stmt **out, const char *text, const char *type
         case 'd': rc = sqlite3_bind_double(*out, i, va_arg(args, double)); break;
         case 'h':
             rc = sqlite3_bind_blob(*out, i, va_arg(args, const uint8_t *), HONE_STORE_HASH,
-                                   SQLITE_TRANSIENT);
+                                   SQLITE_STATIC);
             break;
         default:
             words = va_arg(args, const char *);
-            rc = words ? sqlite3_bind_text64(*out, i, words, strlen(words), SQLITE_TRANSIENT,
+            rc = words ? sqlite3_bind_text64(*out, i, words, strlen(words), SQLITE_STATIC,
                                              SQLITE_UTF8)
                        : sqlite3_bind_null(*out, i);
         }

@@ -27,7 +27,8 @@ int db_fail(db *d, int rc, hone_error *err);
 
 /* *out: the statement with its parameters, valid until its text is used again.
  * types, one letter each: i int64_t, d double, t text or NULL, h 32 bytes of a hash.
- * `text` is a literal: statements are found again by its address. */
+ * Texts and hashes stand until the last step. `text` is a literal: statements are found
+ * again by its address. */
 int db_query(db *d, sqlite3_stmt **out, hone_error *err, const char *text, const char *types, ...);
 /* 1: a row; 0: no more, and the statement is reset; else an error. */
 int db_step(db *d, sqlite3_stmt *stmt, hone_error *err);

@@ -1,7 +1,6 @@
 /* log.c -- the chained log, and the digests of judgements. */
 #include "store.h"
 
-#include <math.h>
 #include <string.h>
 
 int store_log(struct store *s, double now, json_t *entry, hone_error *err)
@@ -29,23 +28,49 @@ int store_log(struct store *s, double now, json_t *entry, hone_error *err)
     return code;
 }
 
-/* One line a field; Numbers stand as their bits. */
+static char *log_number(char *at, uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        *at++ = (char)(value >> 8 * i & 0xff);
+    return at;
+}
+
+static char *log_text(char *at, const char *text, size_t n)
+{
+    at = log_number(at, n);
+    if (n)
+        memcpy(at, text, n);
+    return at + n;
+}
+
+/* Salt and numbers as they are (8 bytes, the lowest first; reals by their bits), texts
+ * after their lengths. */
 int judgement_digest(const struct judgement *j, uint8_t digest[HONE_STORE_HASH], hone_error *err)
 {
-    uint64_t seconds, at;
-    char *text;
+    const char *const texts[] = { j->salt, j->sides ? j->sides : "", j->key ? j->key : "",
+                                  j->answers };
+    const int64_t numbers[] = { j->task, j->entry, j->annotator, j->version, j->assignment, j->kind,
+                                j->supersedes };
+    const double reals[] = { j->seconds, j->at };
+    size_t sizes[4], total = 0;
+    char *bytes, *at;
 
-    memcpy(&seconds, &j->seconds, sizeof seconds);
-    memcpy(&at, &j->at, sizeof at);
-    text = hone_format("%s\n%" PRId64 "\n%" PRId64 "\n%" PRId64 "\n%" PRId64 "\n%" PRId64
-                       "\n%" PRId64 "\n%" PRId64 "\n%s\n%016" PRIx64 "\n%016" PRIx64 "\n%s\n%s",
-                       j->salt, j->task, j->entry, j->annotator, j->version, j->assignment, j->kind,
-                       j->supersedes, j->sides ? j->sides : "", seconds, at, j->key ? j->key : "",
-                       j->answers);
-    if (!text)
+    for (int i = 0; i < 4; i++)
+        total += sizes[i] = strlen(texts[i]);
+    bytes = at = hone_alloc(total + 8 * (4 + 7 + 2), 1);
+    if (!bytes)
         return hone_fail_memory(err, "a judgement");
-    hone_store_hash(digest, text, strlen(text));
-    hone_free(text);
+    for (int i = 0; i < 7; i++)
+        at = log_number(at, (uint64_t)numbers[i]);
+    for (int i = 0; i < 2; i++) {
+        uint64_t bits;
+        memcpy(&bits, &reals[i], sizeof bits);
+        at = log_number(at, bits);
+    }
+    for (int i = 0; i < 4; i++)
+        at = log_text(at, texts[i], sizes[i]);
+    hone_store_hash(digest, bytes, (size_t)(at - bytes));
+    hone_free(bytes);
     return HONE_OK;
 }
 
