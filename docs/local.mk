@@ -4,6 +4,7 @@ dist_doc_DATA += docs/algorithms.md
 dist_doc_DATA += docs/architecture.md
 dist_doc_DATA += docs/bias.md
 dist_doc_DATA += docs/lua.md
+dist_doc_DATA += docs/metrics.md
 dist_doc_DATA += docs/parity.md
 dist_doc_DATA += docs/performance.md
 dist_doc_DATA += docs/plugins.md

@@ -352,4 +352,15 @@ test("audits_find_what_should_not_matter_and_limits_fail_a_run", function()
   s.golden("lua-metric-audit-none", fails(plain.audit, plain, hone.samples(rows)))
 end)
 
+test("every_piece_of_lua_in_the_guide_to_metrics_runs", function()
+  local found = 0
+  for piece in s.read(s.file "../docs/metrics.md"):gmatch("```lua\n(.-)```") do
+    found = found + 1
+    s.write("piece.lua", piece)
+    local _, err, status = s.hone "run piece.lua"
+    equal({ status, err }, { 0, "" })
+  end
+  equal(found, 5)
+end)
+
 if s.failed then os.exit(1, true) end
