@@ -62,7 +62,7 @@ static size_t estimate_logits(int64_t outputs, int64_t vocab)
 {
     int64_t rows = ((int64_t)2 << 20) / vocab;
 
-    rows = rows < 128 ? 128 : rows > 1024 ? 1024 : rows;
+    rows = rows < 256 ? 256 : rows > 1024 ? 1024 : rows;
     return (size_t)(outputs < rows ? outputs : rows) * (size_t)vocab * sizeof(float);
 }
 

@@ -81,6 +81,7 @@ check_PROGRAMS += tests/test_plugin
 check_PROGRAMS += tests/test_quality_checks
 check_PROGRAMS += tests/test_random
 check_PROGRAMS += tests/test_reward
+check_PROGRAMS += tests/test_reliability
 check_PROGRAMS += tests/test_safetensors
 check_PROGRAMS += tests/test_sample
 check_PROGRAMS += tests/test_sampler
