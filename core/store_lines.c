@@ -51,13 +51,21 @@ static int lines_send(struct lines *l, json_t *rows, hone_error *err)
 static int lines_refuse(struct lines *l, uint64_t line, int code, const hone_error *why,
                         hone_error *err)
 {
+    static const char *const inner[] = { "row 1: ", "item 1: ", "rows[1]: ", "items[1]: ",
+                                         "line 1, " };
+    const char *said = why->message;
     char message[HONE_ERROR_MAX];
 
+    /* Places in a page of one line say nothing. */
+    for (size_t i = 0; i < sizeof inner / sizeof *inner; i++) {
+        const char *at = strstr(said, inner[i]);
+        said = at ? at + strlen(inner[i]) : said;
+    }
     if (!l->keep)
-        return data_reader_fail(&l->reader, line, err, "%s", why->message), code;
+        return data_reader_fail(&l->reader, line, err, "%s", said), code;
     if (l->broken++ >= LINES_NAMED)
         return HONE_OK;
-    hone_print(message, sizeof message, "line %" PRIu64 ": %s", line, why->message);
+    hone_print(message, sizeof message, "line %" PRIu64 ": %s", line, said);
     return json_array_append_new(l->errors, json_string(message))
                ? hone_fail_memory(err, l->path) : HONE_OK;
 }
@@ -123,8 +131,8 @@ static int lines_read(struct lines *l, hone_error *err)
         code = hone_json_parse(&row, l->text.bytes, l->text.count, NULL, &why);
         if (code == HONE_OK)
             code = lines_take(l, row, line, err);
-        else
-            code = lines_refuse(l, line, code, &why, err);
+        else if ((code = lines_flush(l, err)) == HONE_OK) /* what is wrong before comes first */
+            code = lines_refuse(l, line, why.code, &why, err);
     }
     return code == HONE_OK ? lines_flush(l, err) : code;
 }

@@ -141,7 +141,7 @@ function Store:verify(head)
 end
 
 function Store:close()
-  self.plugin:__close()
+  getmetatable(self.plugin).__close(self.plugin)
 end
 Store.__close = Store.close
 
