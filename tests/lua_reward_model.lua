@@ -251,6 +251,23 @@ test("a_run_that_goes_on_ends_with_the_same_bits", function()
   equal({ rest, err:find("Error", 1, true) }, { whole, nil })
 end)
 
+test("one_batch_or_several_weighted_items_count_alike", function()
+  local list, told = rows(24), {}
+  for i, row in ipairs(list) do row.weight = i % 3 end
+  for k, batch in ipairs { { tokens = 1 << 20 }, { tokens = 60, accumulate = 100 } } do
+    local run = learn({ data = hone.data.new(list, "rows"), batch = batch, steps = 3, centre = 0.1,
+                        name = "alike-" .. k }).run
+    told[k] = {}
+    for _, line in ipairs(run:history()) do
+      table.insert(told[k], line.loss)
+      table.insert(told[k], line.norm)
+      table.insert(told[k], line.accuracy)
+    end
+  end
+  equal(#told[1], 9)
+  assert(s.deviation(told[2], told[1]) < 1e-4)
+end)
+
 test("what_is_learned_beside_the_head_moves_and_is_kept", function()
   local list = rows(40)
   for i = 1, 40, 2 do list[i].tie = true end
@@ -324,6 +341,37 @@ test("labels_of_people_are_data", function()
   local scores = of_labels:scores(hone.samples { { prompt = "q1", response = "good 1" },
                                                  { prompt = "q1", response = "bad 1" } })
   assert(scores[1] > scores[2])
+end)
+
+test("a_set_of_labels_is_several_metrics", function()
+  local by = {}
+  for _, name in ipairs { "brief", "clear" } do
+    local said = {}
+    for i = 1, 12 do
+      if name == "clear" or i > 2 then
+        for _, who in ipairs { "ann", "bob" } do
+          said[#said + 1] = { item = "p" .. i, annotator = who, value = tostring(1 + i % 3) }
+        end
+      end
+    end
+    by[name] = hone.judgements(said, { level = "ordinal", labels = { "1", "2", "3" } })
+    for i = name == "clear" and 1 or 3, 12 do
+      by[name]:describe_item("p" .. i, { prompt = "q" .. i, response = "answer " .. i })
+    end
+  end
+  local labels = hone.judgements.set(by):check {}:aggregate {
+    brief = hone.quality.majority {}, clear = hone.quality.majority {} }
+  local two = learn { data = labels, loss = "ordinal", name = "label-set" }
+  equal(two.made.metrics, { "brief", "clear" })
+  local counts = {}
+  for _, item in ipairs(two.run:set("train").items) do
+    counts[#item.seen] = (counts[#item.seen] or 0) + 1
+  end
+  equal(counts, { [1] = 2, [2] = 10 })
+  fails("reward-model-set", function() learn { data = labels, name = "set" } end)
+  fails("reward-model-set-name", function()
+    learn { data = labels, loss = "ordinal", metrics = { "briefly" }, name = "set-name" }
+  end)
 end)
 
 test("a_folder_of_transformers_is_a_reward", function()
