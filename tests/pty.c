@@ -80,7 +80,9 @@ static int expect(struct session *s, const char *text)
             s->from = (size_t)(found - s->shown) + strlen(text);
             return 0;
         }
-        if (!more(s, 100) && waitpid(s->child, NULL, WNOHANG | WNOWAIT) < 0 && errno != EINTR)
+        siginfo_t info = { 0 };
+        if (!more(s, 100) && !waitid(P_PID, (id_t)s->child, &info, WEXITED | WNOHANG | WNOWAIT) &&
+            info.si_pid != 0 && !more(s, 100))
             break;
     }
     return fail(s, "not shown: ", text);

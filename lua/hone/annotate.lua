@@ -147,7 +147,8 @@ end
 -- ---- the answer to a field ----
 
 local function edit_in_program(self, text)
-  local editor = os.getenv "VISUAL" or os.getenv "EDITOR"
+  local editor = os.getenv "VISUAL"
+  if not editor or editor == "" then editor = os.getenv "EDITOR" end
   if not editor or editor == "" then return nil, "EDITOR is not set; Enter writes it here" end
   local path = os.tmpname()
   core.system.write(path, text .. "\n")
