@@ -307,6 +307,9 @@ test("too_few_pairs_are_refused_and_weak_agreement_freezes", function()
   s.golden("lua-metric-calibrate-pair", fails(raw.calibrate, raw, { { 1, "good" } }))
   s.golden("lua-metric-calibrate-what", fails(raw.calibrate, raw, 3))
   s.golden("lua-metric-calibrate-option", fails(raw.calibrate, raw, {}, { method = "plat" }))
+  local tone = hone.metric.define { name = "shade", score = function() return 1 end,
+    scale = { level = "nominal", labels = { "a", "b", "c" } } }
+  s.golden("lua-metric-calibrate-nominal", fails(tone.calibrate, tone, {}))
   local random, noise = hone.random(5, "noise"), {}
   for i = 1, 80 do noise[i] = { random:uniform(), 1 + random:below(5) } end
   local same, found = raw:calibrate(noise)

@@ -29,12 +29,13 @@ test("anything_that_scores_is_a_reward", function()
   equal(list((hone.reward.of { { length, weight = 2 }, { chars, weight = -1 } }(samples))),
         { 1.0, 3.0, 0.0, 2.0 })
   local model = setmetatable({}, { __name = "hone.reward_model", __call = function(_, all)
-    return hone.tensor { 0.5, 1.5, 2.5, #all }
+    return hone.tensor { 0.5, 1.5, 2.5, #all }, { tone = hone.tensor { 1, 2, 0 / 0, 3 } }
   end })
   local reward = hone.reward.of(model)
   equal(list((reward(samples))), { 0.5, 1.5, 2.5, 4.0 })
   equal(hone.reward.of(reward), reward)
   equal(select(2, reward { samples = samples })[1].name, "reward_model")
+  equal(select(2, reward(samples))[1].summary.heads.tone.mean, 2.0)
   equal(list((hone.reward { { reward, weight = 2, name = "twice" }, chars }(samples))),
         { 2.0, 6.0, 5.0, 10.0 })
 end)
@@ -94,7 +95,7 @@ test("normalising_is_by_all_samples_seen_before_or_after_the_sum", function()
   local mean, squares = 11 / 6, 0
   for _, x in ipairs { 1, 3, 0, 2, 5, 0 } do squares = squares + (x - mean) ^ 2 end
   near(later[1], 2 * (5 - mean) / math.sqrt(squares / 5), 1e-6)
-  local again = list((before(samples_of { "eeeee", "" }, { update = false })))
+  local again = list((before(samples_of { "eeeee", "" }, { learn = false })))
   equal(again, later)
 end)
 
@@ -137,7 +138,8 @@ test("token_scores_are_summed_by_weight", function()
       weight = 2, name = "a" },
     { function(x) return { score = 1, tokens = x.prompt_tokens == 2 and { 5, false } or nil } end,
       name = "b" } }
-  local _, components = reward(some)
+  local _, components, tokens = reward(some)
+  equal(list(tokens), list(components.tokens))
   equal(list(components.tokens), { 7.0, 4.0, "nan", "nan", "nan" })
   equal(list(components[2].tokens), { 5.0, "nan", "nan", "nan", "nan" })
 end)

@@ -48,12 +48,31 @@ static int reward_score(lua_State *L)
     return reward_done(L, scores, name);
 }
 
-/* core.scores_of(samples, values): a tensor [samples], or a list as score_batch
- * returns; NaN is a failure. */
+/* Heads in the table at index, { name = tensor [samples] }; NaN: none. */
+static void reward_heads(lua_State *L, int table, hone_scores *scores)
+{
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        const hone_tensor *t = bind_tensor_test(L, -1);
+        size_t n = hone_scores_count(scores);
+
+        if (lua_type(L, -2) == LUA_TSTRING && t && hone_tensor_count(t) == (int64_t)n) {
+            for (size_t i = 0; i < n; i++)
+                if (isfinite(hone_tensor_get(t, (int64_t)i)))
+                    hone_score_head(scores, i, lua_tostring(L, -2),
+                                    hone_tensor_get(t, (int64_t)i));
+        }
+        lua_pop(L, 1);
+    }
+}
+
+/* core.scores_of(samples, values [, heads]): a tensor [samples], or a list as
+ * score_batch returns; NaN is a failure. */
 static int reward_scores_of(lua_State *L)
 {
     hone_samples *samples;
     hone_tensor *t = bind_tensor_test(L, 2);
+    bool heads = lua_istable(L, 3);
     hone_scores *scores = reward_scores(L, &samples);
     size_t n = hone_samples_count(samples);
     score_call call = { .samples = samples, .out = scores };
@@ -67,6 +86,8 @@ static int reward_scores_of(lua_State *L)
         bind_fail(L, "it returned %" PRId64 " scores for %zu samples", hone_tensor_count(t), n);
     for (size_t i = 0; i < n; i++)
         hone_score_set(scores, i, hone_tensor_get(t, (int64_t)i));
+    if (heads)
+        reward_heads(L, 3, scores);
     return reward_done(L, scores, "it");
 }
 

@@ -6,7 +6,9 @@
 --     { function(s) return #s.response end, name = "chars", clip = { 0, 400 }, weight = 0.1 },
 --     { safe, gate = { floor = 0.5, reward = -3 } } }     -- below 0.5: -3, whatever the others say
 --
---   local values, components = reward(roll)   -- [samples], NaN: does not apply, or failed
+--   local values, components, tokens = reward(roll)
+--
+-- values: [samples], NaN where it does not apply, or failed; tokens: [tokens], or nil.
 --
 -- components[k] is a part's { name, weight, values = [samples], tokens = [tokens] or
 -- nil, summary, failures = { { sample, message }, ... } }; components.total the
@@ -70,10 +72,10 @@ local function is_callable(x)
   return type(meta) == "table" and meta.__call ~= nil
 end
 
--- Whatever a callable object returned, as scores.
-local function as_scores(samples, value)
+-- Whatever a callable object returned, as scores; heads: { name = [samples] }.
+local function as_scores(samples, value, heads)
   if object(value) == "hone.scores" then return value end
-  return core.scores_of(samples, value)
+  return core.scores_of(samples, value, type(heads) == "table" and heads or nil)
 end
 
 -- A function of samples that returns scores, and a name.
@@ -86,7 +88,7 @@ local function scorer(where, x, timeout)
     local how = { name = where, timeout = timeout }
     return function(samples) return core.score(samples, x, how) end
   elseif kind ~= "hone.tensor" and kind ~= "hone.plugin" and is_callable(x) then
-    return function(samples) return as_scores(samples, (x(samples))) end,
+    return function(samples) return as_scores(samples, x(samples)) end,
       (kind:gsub("^hone%.", ""))
   end
   core.fail(("%s: expected a metric, a reward model, a function or a reward, got %s"):format(
@@ -225,14 +227,14 @@ local function refer(self)
   end
 end
 
---- Of samples, or what has .samples: [samples], and components. update = false leaves
---- the means and deviations that normalise as they are: for evaluation.
+--- Of samples, or what has .samples: [samples], components, and token scores. learn =
+--- false leaves the means and deviations that normalise as they are: for evaluation.
 function Reward:__call(what, given)
   local samples = samples_of(what)
   refer(self)
-  local update = not self.o.reference and not (given and given.update == false)
+  local update = not self.o.reference and not (given and given.learn == false)
   local scores, components = self:scores(samples, update)
-  return scores:tensor(), components
+  return scores:tensor(), components, components.tokens
 end
 
 --- Figures to log of components, by name: means of parts, and counts.

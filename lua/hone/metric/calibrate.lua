@@ -49,7 +49,8 @@ local function value_of(row, d)
     end
     if all > 0 then return sum / all end
   end
-  local value = row.value or row.label
+  local value = row.label -- a consensus of labels has their places as value
+  if value == nil then value = row.value end
   return value ~= nil and (d and d:number(value) or tonumber(value)) or nil
 end
 
@@ -133,6 +134,9 @@ function calibrate.metric(metric, from, given)
   local o = options.check(where, schema, given)
   local d = inner:definition()
   if d and not d.scale then d = nil end
+  if d and d.scale.level == "nominal" and #d.scale.labels > 2 then
+    core.fail(where .. ": a nominal scale of more than 2 labels has no order")
+  end
   local list
   if type(from) == "table" and not getmetatable(from) then
     list = from_pairs(where, from, d)
