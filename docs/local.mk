@@ -1,6 +1,7 @@
 # Add a file as a line of its own, sorted.
 dist_doc_DATA =
 dist_doc_DATA += docs/algorithms.md
+dist_doc_DATA += docs/annotate.md
 dist_doc_DATA += docs/architecture.md
 dist_doc_DATA += docs/bias.md
 dist_doc_DATA += docs/lua.md

@@ -5,6 +5,7 @@ nobase_dist_examples_DATA += examples/agreement.lua
 nobase_dist_examples_DATA += examples/compas.lua
 nobase_dist_examples_DATA += examples/crows_pairs.lua
 nobase_dist_examples_DATA += examples/dpo.lua
+nobase_dist_examples_DATA += examples/judge.lua
 nobase_dist_examples_DATA += examples/kto.lua
 nobase_dist_examples_DATA += examples/metric.lua
 nobase_dist_examples_DATA += examples/pandalm.lua

@@ -280,4 +280,28 @@ test("text_is_wrapped_at_the_width_that_it_takes", function()
   equal(terminal.clean "\255\254", "??")
 end)
 
+test("the_pieces_of_lua_in_the_tutorial_and_the_example_run", function()
+  local source, found = os.getenv "HONE_SOURCE", 0
+  for piece in s.read(source .. "/docs/annotate.md"):gmatch "```lua\n(.-)```" do
+    found = found + 1
+    s.write("piece.lua", piece)
+    local _, err, status = s.hone "run piece.lua"
+    equal({ status, err }, { 0, "" })
+  end
+  equal(found, 3)
+  local example = "run " .. source .. "/examples/judge.lua store=judge.db"
+  local _, err, status = s.hone(example)
+  equal(status, 75)
+  s.golden("annotate-waiting", (err:gsub("%s+$", "")))
+  -- A person at a terminal, and another.
+  for _, who in ipairs { "ann", "bob" } do
+    drive(("expect Which\nsend 133\\r\n"):rep(6) .. "expect 6 judgements saved\nstatus 0\n",
+      { arguments = "judge.db answers --as " .. who })
+  end
+  local out = s.hone(example)
+  assert(out:find("12 judgements in preferences.jsonl", 1, true), out)
+  out = s.hone("run " .. source .. "/examples/judge.lua store=sim.db simulate=true")
+  assert(out:find("Two days in the country, five abroad.", 1, true), out)
+end)
+
 if s.failed then os.exit(1, true) end
