@@ -48,8 +48,7 @@ static int lines_send(struct lines *l, json_t *rows, hone_error *err)
 }
 
 /* A line that cannot stay: an error, or one more of those that are counted. */
-static int lines_refuse(struct lines *l, uint64_t line, int code, const hone_error *why,
-                        hone_error *err)
+static int lines_refuse(struct lines *l, uint64_t line, const hone_error *why, hone_error *err)
 {
     static const char *const inner[] = { "row 1: ", "item 1: ", "rows[1]: ", "items[1]: ",
                                          "line 1, " };
@@ -62,7 +61,7 @@ static int lines_refuse(struct lines *l, uint64_t line, int code, const hone_err
         said = at ? at + strlen(inner[i]) : said;
     }
     if (!l->keep)
-        return data_reader_fail(&l->reader, line, err, "%s", said), code;
+        return data_reader_fail(&l->reader, line, err, "%s", said);
     if (l->broken++ >= LINES_NAMED)
         return HONE_OK;
     hone_print(message, sizeof message, "line %" PRIu64 ": %s", line, said);
@@ -89,9 +88,10 @@ static int lines_flush(struct lines *l, hone_error *err)
         int each = one ? lines_send(l, one, &why) : hone_fail_memory(&why, l->path);
 
         json_decref(one);
-        if (each != HONE_OK && (!lines_is_fault(each) ||
-                                (each = lines_refuse(l, l->numbers[i], each, &why, err))))
-            return err && err->code == each ? each : hone_fail(err, each, "%s", why.message);
+        if (each != HONE_OK && !lines_is_fault(each))
+            return hone_fail(err, each, "%s", why.message);
+        if (each != HONE_OK && (each = lines_refuse(l, l->numbers[i], &why, err)) != HONE_OK)
+            return each;
     }
     json_array_clear(l->page);
     return HONE_OK;
@@ -132,7 +132,7 @@ static int lines_read(struct lines *l, hone_error *err)
         if (code == HONE_OK)
             code = lines_take(l, row, line, err);
         else if ((code = lines_flush(l, err)) == HONE_OK) /* what is wrong before comes first */
-            code = lines_refuse(l, line, why.code, &why, err);
+            code = lines_refuse(l, line, &why, err);
     }
     return code == HONE_OK ? lines_flush(l, err) : code;
 }

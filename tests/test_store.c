@@ -806,6 +806,38 @@ START_TEST(an_allocation_that_fails_changes_nothing)
 }
 END_TEST
 
+START_TEST(lines_read_with_too_little_memory_leave_nothing)
+{
+    static const char lines[] =
+        "{\"content\":1,\"annotator\":\"x\",\"answers\":{\"better\":\"left\"}}\n"
+        "{\"content\":2,\"sides\":2}\n{\"content\":3,\"annotator\":\"x\",\"answers\":{}}\n";
+    char file[600];
+    hone_json *reply;
+    int code = HONE_ENOMEM;
+
+    make("", 0);
+    snprintf(file, sizeof file, "%s/lines.jsonl", support_folder());
+    support_write(file, lines, strlen(lines));
+    ck_fails(HONE_EFORMAT, hone_store_read_lines(store, "t", file, false, &reply, &err));
+    support_golden("store-line", err.message);
+    for (uint64_t n = 1; code != HONE_OK; n++) {
+        int64_t before = hone_alloc_live();
+
+        ck_assert_int_eq(counted("items"), 0);
+        err = (hone_error){ 0 };
+        hone_alloc_fail_after(n);
+        code = hone_store_read_lines(store, "t", file, true, &reply, &err);
+        hone_alloc_fail_after(0);
+        ck_assert_msg(code == HONE_OK || code == HONE_ENOMEM, "%s", err.message);
+        ck_assert_int_eq(hone_alloc_live(), before);
+        ck_assert_uint_lt(n, 500);
+    }
+    ck_assert_int_eq(json_integer_value(json_object_get(reply, "broken")), 1);
+    hone_json_free(reply);
+    ck_assert_int_eq(counted("items"), 2);
+}
+END_TEST
+
 START_TEST(canonical_texts_do_not_depend_on_the_order_of_keys)
 {
     hone_json *a = support_json("{'b': 1, 'a': [{'y': 0.1, 'x': null}]}");
@@ -859,6 +891,7 @@ int main(void)
     tcase_add_test(tc, an_import_names_the_broken_row_and_keeps_nothing);
     tcase_add_test(tc, lists_come_in_pages);
     tcase_add_test(tc, an_allocation_that_fails_changes_nothing);
+    tcase_add_test(tc, lines_read_with_too_little_memory_leave_nothing);
     tcase_add_test(tc, canonical_texts_do_not_depend_on_the_order_of_keys);
     suite_add_tcase(suite, tc);
     return support_run(suite);
