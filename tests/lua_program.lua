@@ -96,7 +96,9 @@ local function said(command, given)
   local options = { command = command, retries = 0 }
   for key, value in pairs(given or {}) do options[key] = value end
   local scores, lines = hone.metric.program(options)(samples), {}
-  for i = 1, #scores do lines[i] = ("sample %d: %s"):format(i, select(2, scores:state(i)) or scores[i]) end
+  for i = 1, #scores do
+    lines[i] = ("sample %d: %s"):format(i, select(2, scores:state(i)) or scores[i])
+  end
   os.remove "asked.txt"
   return table.concat(lines, "\n")
 end

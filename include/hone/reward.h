@@ -31,7 +31,9 @@ HONE_API double hone_moments_normalise(const hone_moments *m, double value);
 /* What a part that does not apply to a sample makes of its reward: none; that of
  * the other parts; that of the others, times all weights over theirs. No part
  * applies: none. */
-typedef enum hone_reward_na { HONE_REWARD_SKIP, HONE_REWARD_ZERO, HONE_REWARD_RESCALE } hone_reward_na;
+typedef enum hone_reward_na {
+    HONE_REWARD_SKIP, HONE_REWARD_ZERO, HONE_REWARD_RESCALE
+} hone_reward_na;
 
 typedef struct hone_reward_part {
     const char *name;

@@ -57,7 +57,8 @@ end
 local function gate(where, value, normalised)
   if value == nil then return nil, 0 end
   if type(value) == "number" and not normalised then return value, 0 end
-  local floor, shut = type(value) == "table" and value.floor, type(value) == "table" and value.reward
+  local given = type(value) == "table" and value or {}
+  local floor, shut = given.floor, given.reward
   if math.type(floor) == nil or math.type(shut) == nil then
     core.fail(("%s: gate: expected { floor = , reward = }%s"):format(where,
       normalised and ", as rewards are normalised" or " or a floor"))
@@ -131,7 +132,8 @@ function reward.new(given)
     if math.type(key) ~= "integer" then rest[key] = value end
   end
   local o = options.check("reward", schema, rest)
-  if o.normalise == true then o.normalise = "before" elseif not o.normalise then o.normalise = "none" end
+  if o.normalise == true then o.normalise = "before" end
+  if not o.normalise then o.normalise = "none" end
   if o.normalise ~= "before" and o.normalise ~= "after" and o.normalise ~= "none" then
     core.fail(("reward: normalise: %s is not one of none, before, after"):format(
       text.value(o.normalise)))

@@ -84,9 +84,13 @@ end
 function audit.metric(metric, samples, given)
   local d = require "hone.metric.calibrate".inner(metric):definition()
   local o = d and d.audit
-  if not o then core.fail(("metric/%s: audit: its definition has no audit part"):format(metric.name)) end
+  if not o then
+    core.fail(("metric/%s: audit: its definition has no audit part"):format(metric.name))
+  end
   local scores, found, failed = metric:score(samples), {}, {}
-  for _, column in ipairs(o.groups) do found[#found + 1] = gap(samples, scores, column, o.limits.gap) end
+  for _, column in ipairs(o.groups) do
+    found[#found + 1] = gap(samples, scores, column, o.limits.gap)
+  end
   for _, pair in ipairs(o.swaps or {}) do
     found[#found + 1] = swap(metric, samples, scores, pair, o.limits.swap)
   end

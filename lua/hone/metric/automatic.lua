@@ -50,7 +50,9 @@ end
 function automatic.of(o, d)
   local where, found = "metric.define: " .. o.name, nil
   for _, way in ipairs(ways) do
-    if o[way] and found then core.fail(("%s: %s and %s: one is enough"):format(where, found, way)) end
+    if o[way] and found then
+      core.fail(("%s: %s and %s: one is enough"):format(where, found, way))
+    end
     found = o[way] and way or found
   end
   if o.score or o.score_batch then return o.score, o.score_batch end

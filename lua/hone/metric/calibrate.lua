@@ -18,7 +18,8 @@ local options = require "hone.options"
 local text = require "hone.text"
 
 local schema = {
-  { "method", "choice", default = "isotonic", choices = { "isotonic", "platt" }, doc = "of fitting" },
+  { "method", "choice", default = "isotonic", choices = { "isotonic", "platt" },
+    doc = "of fitting" },
   { "least", "integer", default = 50, min = 4, doc = "pairs of score and judgement, at least" },
   { "floor", "number", default = 0, min = -1, max = 1,
     doc = "of the interval of the rank correlation with people; below: frozen" },
@@ -85,7 +86,9 @@ end
 local function from_pairs(where, list, d)
   local out = { left_out = 0 }
   for i, pair in ipairs(list) do
-    if type(pair) ~= "table" then core.fail(("%s: pair %d is a %s"):format(where, i, type(pair))) end
+    if type(pair) ~= "table" then
+      core.fail(("%s: pair %d is a %s"):format(where, i, type(pair)))
+    end
     local score, value = pair.score or pair[1], pair.value or pair[2]
     value = d and d:number(value) or tonumber(value)
     if type(score) ~= "number" or not value then
@@ -99,7 +102,9 @@ end
 
 local function columns(list)
   local x, y, weight = {}, {}, {}
-  for i, pair in ipairs(list) do x[i], y[i], weight[i] = pair.score, pair.value, pair.weight or 1 end
+  for i, pair in ipairs(list) do
+    x[i], y[i], weight[i] = pair.score, pair.value, pair.weight or 1
+  end
   return x, y, weight
 end
 
