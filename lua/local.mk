@@ -55,6 +55,7 @@ nobase_dist_luadata_DATA += lua/hone/disagreement.lua
 nobase_dist_luadata_DATA += lua/hone/evaluate.lua
 nobase_dist_luadata_DATA += lua/hone/files.lua
 nobase_dist_luadata_DATA += lua/hone/formats.lua
+nobase_dist_luadata_DATA += lua/hone/formats/contents.lua
 nobase_dist_luadata_DATA += lua/hone/formats/label_studio.lua
 nobase_dist_luadata_DATA += lua/hone/formats/rows.lua
 nobase_dist_luadata_DATA += lua/hone/formats/turns.lua

@@ -334,10 +334,13 @@ end
 
 --- The judgements of a task that count now.
 function formats.export(task, path, given)
-  local following = task:judgements()
+  local content_of = require "hone.formats.contents"(task, 10000)
+  local following = task.store:each("judgements", { task = task.name, limit = 5000 })
   return formats.write(path, function()
     local judgement = following()
-    return judgement and to_record(judgement, task.asks)
+    if not judgement then return nil end
+    judgement.content = content_of(judgement.item)
+    return to_record(judgement, task.asks)
   end, given)
 end
 
