@@ -94,7 +94,7 @@ END_TEST
 START_TEST(what_a_file_cannot_be_is_said_with_line_and_column)
 {
     static const char *const regions[] = { "region", NULL }, *const scale[] = { "a", "b", NULL };
-    static const struct {
+    const struct {
         const char *golden, *file, *text;
         hone_judgement_columns columns;
         const char *const *attributes;

@@ -114,7 +114,7 @@ struct rows {
     json_t *list;
 };
 
-static void add(struct rows *r, const char *fmt, ...)
+HONE_PRINTF(2, 3) static void add(struct rows *r, const char *fmt, ...)
 {
     char text[512];
     va_list args;

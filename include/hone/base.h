@@ -64,7 +64,7 @@ HONE_API char *hone_strdup(const char *s);
 HONE_API char *hone_strndup(const char *s, size_t n);
 /* A formatted string, to be freed with hone_free; NULL when memory is short. */
 HONE_API char *hone_format(const char *fmt, ...) HONE_PRINTF(1, 2);
-HONE_API char *hone_vformat(const char *fmt, va_list args);
+HONE_API char *hone_vformat(const char *fmt, va_list args) HONE_PRINTF(1, 0);
 
 /* hone_fail for a NULL from hone_alloc; `what` names the thing allocated. */
 HONE_API int hone_fail_memory(hone_error *err, const char *what);
