@@ -18,25 +18,25 @@
 
 /* Large tiles, since BLAS copies the operands of each into an order of its own;
  * yet several, to be spread. */
-#define TILE_ROWS 512
+#define TILE_ROWS    512
 #define TILE_COLUMNS 1024
-#define TILES_LEAST 4
+#define TILES_LEAST  4
 /* Below this many multiplications one call is faster than waking threads. */
 #define TILE_WORK (1 << 18)
 
 /* The side that is shared, and its packed bytes. */
-#define SHARED_SIDE 4096
-#define SHARED_BYTES (16 << 20)
-#define SHARED_PANELS 8    /* packed at a time */
-#define SHARED_WIDE 384    /* columns of a shared b that are used at a time: of the second cache */
-#define PIECE_LEAST 96
-#define PIECE_MOST 384
-#define PIECES 4           /* for each thread, so that the slowest is waited for briefly */
+#define SHARED_SIDE   4096
+#define SHARED_BYTES  (16 << 20)
+#define SHARED_PANELS 8   /* packed at a time */
+#define SHARED_WIDE   384 /* columns of a shared b that are used at a time: of the second cache */
+#define PIECE_LEAST   96
+#define PIECE_MOST    384
+#define PIECES        4 /* for each thread, so that the slowest is waited for briefly */
 
 struct gemm {
     hone_graph *g;
     hone_product p;
-    hone_dtype dtype;     /* of b */
+    hone_dtype dtype; /* of b */
 };
 
 /* ---- by the table's gemm ---- */
@@ -54,8 +54,9 @@ static void tiled_tile(void *arg, int64_t tile)
     int64_t m = s->p.m - i < t->rows ? s->p.m - i : t->rows;
     int64_t n = s->p.n - j < t->columns ? s->p.n - j : t->columns;
 
-    s->g->k->gemm(s->p.ta, s->p.tb, m, n, s->p.k, 1, hone_at(s->g, s->p.a, s->p.ta ? i : i * s->p.lda),
-                  s->p.lda, hone_at(s->g, s->p.b, s->p.tb ? j * s->p.ldb : j), s->p.ldb, s->p.beta,
+    s->g->k->gemm(s->p.ta, s->p.tb, m, n, s->p.k, 1,
+                  hone_at(s->g, s->p.a, s->p.ta ? i : i * s->p.lda), s->p.lda,
+                  hone_at(s->g, s->p.b, s->p.tb ? j * s->p.ldb : j), s->p.ldb, s->p.beta,
                   hone_at(s->g, s->p.c, i * s->p.ldc + j), s->p.ldc);
 }
 
@@ -66,7 +67,7 @@ static int64_t tiled_count(const struct tiled *t)
 
 static void tiled_run(const struct gemm *s)
 {
-    struct tiled t = { s, TILE_ROWS, TILE_COLUMNS, 1 };
+    struct tiled t = {s, TILE_ROWS, TILE_COLUMNS, 1};
 
     if ((double)s->p.m * (double)s->p.n * (double)s->p.k <= TILE_WORK) {
         t.rows = s->p.m;
@@ -89,10 +90,11 @@ static void tiled_run(const struct gemm *s)
 struct packed {
     const struct gemm *all;
     const hone_gemm *kernels;
-    bool cut_columns;         /* pieces are of columns, and a is shared; else the other way round */
-    int64_t side, first, k0, k; /* shared: rows or columns [first, first + side), numbers [k0, k0 + k) */
+    bool cut_columns; /* pieces are of columns, and a is shared; else the other way round */
+    int64_t side, first, k0,
+        k; /* shared: rows or columns [first, first + side), numbers [k0, k0 + k) */
     int64_t long_side, piece;
-    char *shared;             /* blocks of k in turn, each of whole panels */
+    char *shared; /* blocks of k in turn, each of whole panels */
     atomic_bool failed;
 };
 
@@ -116,7 +118,8 @@ static size_t packed_place(const struct packed *t, int64_t wide, int64_t p, int6
 }
 
 /* Pack rows of op(a), or columns of op(b), [i, i + count) of the block at p. */
-static void packed_pack(const struct packed *t, bool of_b, int64_t i, int64_t count, int64_t p, void *to)
+static void packed_pack(const struct packed *t, bool of_b, int64_t i, int64_t count, int64_t p,
+                        void *to)
 {
     const struct gemm *s = t->all;
     bool deep = of_b ? s->p.tb : !s->p.ta;
@@ -125,7 +128,8 @@ static void packed_pack(const struct packed *t, bool of_b, int64_t i, int64_t co
     const char *from = of_b ? s->p.b : s->p.a;
 
     from += (size_t)(deep ? i * ld + q : q * ld + i) * hone_dtype_size(dtype);
-    (of_b ? t->kernels->pack_b : t->kernels->pack_a)(count, packed_depth(t, p), deep, dtype, from, ld, to);
+    (of_b ? t->kernels->pack_b : t->kernels->pack_a)(count, packed_depth(t, p), deep, dtype, from,
+                                                     ld, to);
 }
 
 static int64_t packed_wide(const struct packed *t, bool of_b)
@@ -165,14 +169,15 @@ static void packed_multiply(const struct packed *t, int64_t i, int64_t m, const 
 }
 
 /* A packed piece [from, from + count) with the shared block at p. */
-static void packed_block(const struct packed *t, int64_t from, int64_t count, int64_t p, const void *own)
+static void packed_block(const struct packed *t, int64_t from, int64_t count, int64_t p,
+                         const void *own)
 {
     const hone_gemm *k = t->kernels;
     int64_t wide = packed_up(SHARED_WIDE, k->columns);
 
     if (t->cut_columns) {
-        packed_multiply(t, t->first, t->side, t->shared + packed_place(t, k->rows, p, 0), from, count, own,
-                        p);
+        packed_multiply(t, t->first, t->side, t->shared + packed_place(t, k->rows, p, 0), from,
+                        count, own, p);
         return;
     }
     for (int64_t j = 0; j < t->side; j += wide)
@@ -230,8 +235,10 @@ static void packed_turn(struct packed *t)
 
 static void packed_run(const struct gemm *s, const hone_gemm *kernels)
 {
-    struct packed t = { .all = s, .kernels = kernels, .cut_columns = s->p.n >= s->p.m,
-                        .long_side = s->p.n >= s->p.m ? s->p.n : s->p.m };
+    struct packed t = {.all = s,
+                       .kernels = kernels,
+                       .cut_columns = s->p.n >= s->p.m,
+                       .long_side = s->p.n >= s->p.m ? s->p.n : s->p.m};
     int64_t shorter = s->p.n >= s->p.m ? s->p.m : s->p.n, wide = packed_wide(&t, !t.cut_columns);
     int64_t side = shorter < SHARED_SIDE ? shorter : SHARED_SIDE, most;
     hone_buffer buffer;
@@ -278,9 +285,11 @@ static bool gemm_weight(struct gemm *s, const hone_gemm *kernels)
 
 void hone_graph_product(hone_graph *g, const hone_product *product)
 {
-    struct gemm s = { g, *product, g->k->dtype };
+    struct gemm s = {g, *product, g->k->dtype};
     bool few = !s.p.ta && s.p.m <= HONE_GEMM_FEW;
-    const hone_gemm *kernels = few || s.p.k <= 0 ? NULL : s.p.half && g->half ? g->half : g->k->packed;
+    const hone_gemm *kernels = few || s.p.k <= 0     ? NULL
+                               : s.p.half && g->half ? g->half
+                                                     : g->k->packed;
 
     if (s.p.m <= 0 || s.p.n <= 0 || !gemm_weight(&s, kernels))
         return;

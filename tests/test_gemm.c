@@ -53,7 +53,8 @@ static void try_packed(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double
     for (int64_t i = 0; i < m; i++) /* between the rows, nothing may change */
         for (int64_t j = n; j < ldc; j++)
             twin_set(&c, i * ldc + j, 77);
-    by_packing(fast->packed, ta, tb, m, n, k, (float)alpha, a.f, lda, b.f, ldb, (float)beta, c.f, ldc);
+    by_packing(fast->packed, ta, tb, m, n, k, (float)alpha, a.f, lda, b.f, ldb, (float)beta, c.f,
+               ldc);
     slow->gemm(ta, tb, m, n, k, alpha, a.d, lda, b.d, ldb, beta, c.d, ldc);
     check_each("packed", &c, 1e-6, 1e-6 + 1.5e-7 * (double)k);
     twin_free(&a);
@@ -63,15 +64,16 @@ static void try_packed(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double
 
 START_TEST(packed_products_agree_in_every_shape)
 {
-    static const int64_t ms[] = { 1, 3, 8, 9, 10, 19, 65 }, ns[] = { 1, 8, 15, 24, 25, 47, 48, 49, 97 };
-    static const int64_t ks[] = { 1, 2, 7, 16, 17, 33, 383, 384, 385, 801 };
+    static const int64_t ms[] = {1, 3, 8, 9, 10, 19, 65}, ns[] = {1, 8, 15, 24, 25, 47, 48, 49, 97};
+    static const int64_t ks[] = {1, 2, 7, 16, 17, 33, 383, 384, 385, 801};
     if (!use_table(_i) || !fast->packed)
         return;
     for (int64_t m = 0; m < COUNT(ms); m++)
         for (int64_t n = 0; n < COUNT(ns); n++)
             for (int64_t k = 0; k < COUNT(ks); k++) {
                 int t = (int)((m + n + k) % 4);
-                try_packed(t & 1, t & 2, ms[m], ns[n], ks[k], t == 3 ? -0.5 : 1, (double)((m + n) % 3) * 0.5);
+                try_packed(t & 1, t & 2, ms[m], ns[n], ks[k], t == 3 ? -0.5 : 1,
+                           (double)((m + n) % 3) * 0.5);
             }
 }
 END_TEST
@@ -96,7 +98,7 @@ START_TEST(a_base_row_is_added_to_every_row)
     check_each("with a base", &c, 1e-6, 1e-6);
     free(pa);
     free(pb);
-    twin *all[] = { &a, &b, &base, &c, &want };
+    twin *all[] = {&a, &b, &base, &c, &want};
     for (int64_t i = 0; i < COUNT(all); i++)
         twin_free(all[i]);
 }
@@ -139,8 +141,8 @@ static int64_t bf16_products(const hone_gemm *out[2])
 
 /* The product of rounded operands is exact but for the order of its sums; b is given as
  * stored bf16, or as the f32 that rounds to it. */
-static void try_bf16(const hone_gemm *p, bool ta, bool tb, bool stored, int64_t m, int64_t n, int64_t k,
-                     float beta)
+static void try_bf16(const hone_gemm *p, bool ta, bool tb, bool stored, int64_t m, int64_t n,
+                     int64_t k, float beta)
 {
     int64_t lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 1, ldc = n + 2;
     size_t deep = (size_t)p->depth * p->width;
@@ -178,8 +180,8 @@ static void try_bf16(const hone_gemm *p, bool ta, bool tb, bool stored, int64_t 
 
 START_TEST(bf16_products_agree_with_rounded_operands)
 {
-    static const int64_t ms[] = { 1, 8, 15, 17, 33, 64 }, ns[] = { 1, 16, 31, 50, 97 };
-    static const int64_t ks[] = { 1, 2, 31, 32, 33, 65, 511, 513 };
+    static const int64_t ms[] = {1, 8, 15, 17, 33, 64}, ns[] = {1, 16, 31, 50, 97};
+    static const int64_t ks[] = {1, 2, 31, 32, 33, 65, 511, 513};
     const hone_gemm *products[2];
     int64_t count = bf16_products(products);
 
@@ -200,7 +202,7 @@ END_TEST
 static hone_tensor *leaf(int64_t rows, int64_t cols, const float *values)
 {
     hone_tensor *t;
-    ck_ok(hone_tensor_new(&t, HONE_F32, 2, (int64_t[]){ rows, cols }, &err));
+    ck_ok(hone_tensor_new(&t, HONE_F32, 2, (int64_t[]){rows, cols}, &err));
     memcpy(hone_tensor_data(t), values, (size_t)(rows * cols) * sizeof *values);
     hone_tensor_require_grad(t, true);
     return t;
@@ -211,7 +213,7 @@ static hone_tensor *leaf(int64_t rows, int64_t cols, const float *values)
 static float *product(int threads, const char *kernels, int64_t m, int64_t n, int64_t k, bool tb,
                       const float *a, const float *b)
 {
-    hone_graph_options options = { .record = true };
+    hone_graph_options options = {.record = true};
     hone_tensor *x = leaf(m, k, a), *w = leaf(tb ? n : k, tb ? k : n, b), *y, *loss;
     float *out = malloc((size_t)(m * n + m * k + n * k) * sizeof *out);
     hone_graph *g;
@@ -226,7 +228,8 @@ static float *product(int threads, const char *kernels, int64_t m, int64_t n, in
     memcpy(out, hone_tensor_bytes(y), (size_t)(m * n) * sizeof *out);
     ck_ok(hone_graph_backward(g, loss, 1, &err));
     memcpy(out + m * n, hone_tensor_bytes(hone_tensor_grad(x)), (size_t)(m * k) * sizeof *out);
-    memcpy(out + m * n + m * k, hone_tensor_bytes(hone_tensor_grad(w)), (size_t)(n * k) * sizeof *out);
+    memcpy(out + m * n + m * k, hone_tensor_bytes(hone_tensor_grad(w)),
+           (size_t)(n * k) * sizeof *out);
     ck_ok(hone_graph_end(g, &err));
     hone_graph_free(g);
     hone_tensor_free(x);
@@ -236,7 +239,7 @@ static float *product(int threads, const char *kernels, int64_t m, int64_t n, in
 
 START_TEST(threads_do_not_change_a_bit)
 {
-    static const int64_t shapes[][3] = { { 17, 5, 40 }, { 100, 300, 500 }, { 257, 130, 1000 } };
+    static const int64_t shapes[][3] = {{17, 5, 40}, {100, 300, 500}, {257, 130, 1000}};
     if (!use_table(_i))
         return;
     for (int64_t s = 0; s < COUNT(shapes); s++)
@@ -260,7 +263,7 @@ END_TEST
 START_TEST(a_row_does_not_depend_on_the_others)
 {
     enum { N = 210, K = 900, MOST = 420 };
-    static const int64_t counts[] = { HONE_GEMM_FEW + 1, 30, 64, 100, 209, 211, MOST };
+    static const int64_t counts[] = {HONE_GEMM_FEW + 1, 30, 64, 100, 209, 211, MOST};
     if (!use_table(_i) || !fast->packed)
         return;
     twin a = twin_random(MOST * K, 1), b = twin_random(N * K, 1);
@@ -274,7 +277,8 @@ START_TEST(a_row_does_not_depend_on_the_others)
                               "%s: rows %lld to %lld, tb %d", tables[_i], (long long)from,
                               (long long)(from + m), tb);
                 /* the gradient of a row, too */
-                ck_assert(!memcmp(some + m * N, all + MOST * N + from * K, (size_t)(m * K) * sizeof *some));
+                ck_assert(!memcmp(some + m * N, all + MOST * N + from * K,
+                                  (size_t)(m * K) * sizeof *some));
                 free(some);
             }
         free(all);
@@ -326,7 +330,7 @@ static twin hidden(hone_model *model, hone_graph *g, const int64_t *lengths, int
 
 START_TEST(packed_sequences_have_the_bits_of_each_alone)
 {
-    static const int64_t lengths[] = { 30, 111, 18, 65 };
+    static const int64_t lengths[] = {30, 111, 18, 65};
     static const char *const configs[] = {
         "{'model_type': 'gpt2', 'n_layer': 2, 'n_head': 4, 'n_embd': 64, 'vocab_size': 50,"
         " 'n_positions': 128, 'activation_function': 'gelu_new', 'layer_norm_epsilon': 1e-5}",
@@ -338,7 +342,7 @@ START_TEST(packed_sequences_have_the_bits_of_each_alone)
         return;
     for (int64_t c = 0; c < COUNT(configs); c++)
         for (int half = 0; half < 2; half++) {
-            hone_model_options options = { .precision = half ? "bf16" : "f32" };
+            hone_model_options options = {.precision = half ? "bf16" : "f32"};
             hone_json *config = support_json(configs[c]);
             hone_model *model;
             hone_graph *g;
@@ -349,7 +353,8 @@ START_TEST(packed_sequences_have_the_bits_of_each_alone)
             for (int64_t s = 0; s < COUNT(lengths); s++) {
                 twin alone = hidden(model, g, &lengths[s], 1);
                 ck_assert_msg(!memcmp(alone.f, together.f + at, (size_t)alone.n * sizeof *alone.f),
-                              "%s, config %d, segment %d, half %d", tables[_i], (int)c, (int)s, half);
+                              "%s, config %d, segment %d, half %d", tables[_i], (int)c, (int)s,
+                              half);
                 at += alone.n;
                 twin_free(&alone);
             }
@@ -365,7 +370,7 @@ END_TEST
 /* Sides and depths beyond what is packed at once. */
 START_TEST(large_products_go_in_turns)
 {
-    static const int64_t shapes[][3] = { { 4200, 4300, 3 }, { 520, 530, 8200 } };
+    static const int64_t shapes[][3] = {{4200, 4300, 3}, {520, 530, 8200}};
     if (!use_table(_i) || !fast->packed)
         return;
     for (int64_t s = 0; s < COUNT(shapes); s++) {
@@ -379,8 +384,8 @@ START_TEST(large_products_go_in_turns)
         ck_ok(hone_graph_error(g, &err));
         for (int64_t i = 0; i < m; i += 97)
             for (int64_t j = i % 89; j < n; j += 89)
-                check_one("y", i * n + j, y[i * n + j],
-                          slow->dot(k, a.d + i * k, b.d + j * k), 2e-7 * (double)k + 1e-6);
+                check_one("y", i * n + j, y[i * n + j], slow->dot(k, a.d + i * k, b.d + j * k),
+                          2e-7 * (double)k + 1e-6);
         ck_ok(hone_graph_end(g, &err));
         hone_graph_free(g);
         hone_tensor_free(x);

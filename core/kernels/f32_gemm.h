@@ -1,9 +1,10 @@
 /* f32_gemm.h -- matrix products of floats.
  *
- * Many rows: OpenBLAS, which must run on one thread. It copies its operands into an
- * order of its own first, which takes three times as long as a product with few rows,
- * as in decoding; and its sums depend on how many rows there are. So few rows have
- * code here that reads b once, and in which each row is computed as if it were alone. */
+ * Many rows: OpenBLAS, which must run on one thread: attention's tiles, and all on a
+ * processor without products of packed operands. It copies its operands into an order of
+ * its own first, which takes three times as long as a product with few rows, as in
+ * decoding; and its sums depend on how many rows there are. So few rows have code here
+ * that reads b once, and in which each row is computed as if it were alone. */
 #include "f32_vector.h"
 
 #include <cblas.h>

@@ -36,7 +36,7 @@ F32_INLINE void f32_tile_run(int rows, int vectors, const struct f32_tile *t)
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 3
         for (int v = 0; v < vectors; v++) {
-            sums[r][v] = (f32_vector){ 0 };
+            sums[r][v] = (f32_vector){0};
             __builtin_prefetch(t->c + r * t->ldc + v * F32_WIDTH, 1);
         }
 #pragma GCC unroll 4
@@ -47,7 +47,7 @@ F32_INLINE void f32_tile_run(int rows, int vectors, const struct f32_tile *t)
             w[v] = *(const f32_vector *)(b + v * F32_WIDTH);
 #pragma GCC unroll 9
         for (int r = 0; r < rows; r++) {
-            f32_vector x = a[r] - (f32_vector){ 0 };
+            f32_vector x = a[r] - (f32_vector){0};
 #pragma GCC unroll 3
             for (int v = 0; v < vectors; v++)
                 sums[r][v] += x * w[v];
@@ -63,7 +63,8 @@ F32_INLINE void f32_tile_run(int rows, int vectors, const struct f32_tile *t)
         for (int r = 0; r < rows; r++)
 #pragma GCC unroll 3
             for (int v = 0; v < vectors; v++)
-                sums[r][v] += t->beta * *(const f32_loose_vector *)(t->base + r * t->ld_base + v * F32_WIDTH);
+                sums[r][v] +=
+                    t->beta * *(const f32_loose_vector *)(t->base + r * t->ld_base + v * F32_WIDTH);
     }
 #pragma GCC unroll 9
     for (int r = 0; r < rows; r++)
@@ -72,11 +73,23 @@ F32_INLINE void f32_tile_run(int rows, int vectors, const struct f32_tile *t)
             *(f32_loose_vector *)(t->c + r * t->ldc + v * F32_WIDTH) = sums[r][v];
 }
 
-#define F32_TILE(rows)                                                                        \
-    static void f32_tile_##rows##x1(const struct f32_tile *t) { f32_tile_run(rows, 1, t); }   \
-    static void f32_tile_##rows##x2(const struct f32_tile *t) { f32_tile_run(rows, 2, t); }   \
-    static void f32_tile_##rows##x3(const struct f32_tile *t) { f32_tile_run(rows, 3, t); }
-#define F32_TILES(rows) { f32_tile_##rows##x1, f32_tile_##rows##x2, f32_tile_##rows##x3 }
+#define F32_TILE(rows)                                                                             \
+    static void f32_tile_##rows##x1(const struct f32_tile *t)                                      \
+    {                                                                                              \
+        f32_tile_run(rows, 1, t);                                                                  \
+    }                                                                                              \
+    static void f32_tile_##rows##x2(const struct f32_tile *t)                                      \
+    {                                                                                              \
+        f32_tile_run(rows, 2, t);                                                                  \
+    }                                                                                              \
+    static void f32_tile_##rows##x3(const struct f32_tile *t)                                      \
+    {                                                                                              \
+        f32_tile_run(rows, 3, t);                                                                  \
+    }
+#define F32_TILES(rows)                                                                            \
+    {                                                                                              \
+        f32_tile_##rows##x1, f32_tile_##rows##x2, f32_tile_##rows##x3                              \
+    }
 
 F32_TILE(1)
 F32_TILE(2)
@@ -100,7 +113,7 @@ static void (*const f32_tiles[F32_TILE_ROWS][F32_TILE_VECTORS])(const struct f32
 /* A tile whose last vector is not whole goes through memory of its own. */
 static void f32_tile_part(int64_t rows, int64_t columns, struct f32_tile t)
 {
-    float room[F32_TILE_ROWS * F32_TILE_COLUMNS] __attribute__((aligned(64))) = { 0 };
+    float room[F32_TILE_ROWS * F32_TILE_COLUMNS] __attribute__((aligned(64))) = {0};
     float *c = t.c;
     for (int64_t r = 0; t.beta != 0.0f && r < rows; r++)
         memcpy(room + r * F32_TILE_COLUMNS, t.base + r * t.ld_base, (size_t)columns * sizeof *room);
@@ -113,12 +126,17 @@ static void f32_tile_part(int64_t rows, int64_t columns, struct f32_tile t)
         memcpy(c + r * ldc, room + r * F32_TILE_COLUMNS, (size_t)columns * sizeof *room);
 }
 
-static void f32_multiply(int64_t m, int64_t n, int64_t k, const void *av, const void *bv, float alpha,
-                         float beta, const float *base, int64_t ld_base, float *c, int64_t ldc)
+static void f32_multiply(int64_t m, int64_t n, int64_t k, const void *av, const void *bv,
+                         float alpha, float beta, const float *base, int64_t ld_base, float *c,
+                         int64_t ldc)
 {
     for (int64_t i = 0; i < m; i += F32_TILE_ROWS) {
-        struct f32_tile t = { .k = k, .a = (const float *)av + i * k, .alpha = alpha, .beta = beta,
-                              .ld_base = ld_base, .ldc = ldc };
+        struct f32_tile t = {.k = k,
+                             .a = (const float *)av + i * k,
+                             .alpha = alpha,
+                             .beta = beta,
+                             .ld_base = ld_base,
+                             .ldc = ldc};
         int64_t rows = m - i < F32_TILE_ROWS ? m - i : F32_TILE_ROWS;
         for (int64_t j = 0; j < n; j += F32_TILE_COLUMNS) {
             int64_t columns = n - j < F32_TILE_COLUMNS ? n - j : F32_TILE_COLUMNS;
@@ -145,7 +163,7 @@ F32_INLINE void f32_pack_square(int wide, int64_t rows, int64_t k, int64_t p, co
     f32_vector x[F32_WIDTH];
 #pragma GCC unroll 16
     for (int r = 0; r < F32_WIDTH; r++) {
-        x[r] = (f32_vector){ 0 };
+        x[r] = (f32_vector){0};
         if (r < rows && deep == F32_WIDTH)
             x[r] = *(const f32_loose_vector *)(from + r * ld + p);
         else if (r < rows)
@@ -212,6 +230,13 @@ static void f32_pack_b(int64_t count, int64_t k, bool deep, hone_dtype dtype, co
 }
 
 static const hone_gemm f32_gemm_packed = {
-    .name = "f32", .rows = F32_TILE_ROWS, .columns = F32_TILE_COLUMNS, .depth = F32_TILE_DEPTH, .unit = 1,
-    .width = sizeof(float), .pack_a = f32_pack_a, .pack_b = f32_pack_b, .multiply = f32_multiply,
+    .name = "f32",
+    .rows = F32_TILE_ROWS,
+    .columns = F32_TILE_COLUMNS,
+    .depth = F32_TILE_DEPTH,
+    .unit = 1,
+    .width = sizeof(float),
+    .pack_a = f32_pack_a,
+    .pack_b = f32_pack_b,
+    .multiply = f32_multiply,
 };

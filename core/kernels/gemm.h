@@ -18,16 +18,16 @@
 typedef struct hone_gemm {
     const char *name;
     int64_t rows, columns, depth;
-    int64_t unit;  /* a panel's k is filled up with zeros to a multiple of this */
-    size_t width;  /* bytes of a packed number */
+    int64_t unit; /* a panel's k is filled up with zeros to a multiple of this */
+    size_t width; /* bytes of a packed number */
 
     /* Panels of `count` rows (columns of b) and k <= depth numbers each, stored one after
      * another. deep: k runs along the source's rows, [count, k]; else it is [k, count].
      * ld: elements between its rows. Sources are f32; where width is 2, bf16 too. */
-    void (*pack_a)(int64_t count, int64_t k, bool deep, hone_dtype dtype, const void *from, int64_t ld,
-                   void *to);
-    void (*pack_b)(int64_t count, int64_t k, bool deep, hone_dtype dtype, const void *from, int64_t ld,
-                   void *to);
+    void (*pack_a)(int64_t count, int64_t k, bool deep, hone_dtype dtype, const void *from,
+                   int64_t ld, void *to);
+    void (*pack_b)(int64_t count, int64_t k, bool deep, hone_dtype dtype, const void *from,
+                   int64_t ld, void *to);
     /* c = alpha a b + beta base, base [m, n] with rows ld_base apart (0: the same row for
      * all), usually c; not read where beta is 0. k as packed: filled up. */
     void (*multiply)(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float alpha,

@@ -17,16 +17,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SQUARE 16                       /* rows of a square */
-#define PAIRS 16                        /* in a row of it */
-#define UNIT (2 * PAIRS)
-#define PANEL (2 * SQUARE)
+#define SQUARE       16 /* rows of a square */
+#define PAIRS        16 /* in a row of it */
+#define UNIT         (2 * PAIRS)
+#define PANEL        (2 * SQUARE)
 #define SQUARE_WORDS (SQUARE * PAIRS)
-#define DEPTH 512
+#define DEPTH        512
 
-#define VECTORS __attribute__((target("avx512bf16"), always_inline)) static inline
-#define VECTOR_CODE __attribute__((target("avx512bf16")))
-#define TILE_CODE __attribute__((target("avx512bf16,amx-tile,amx-bf16")))
+#define VECTORS      __attribute__((target("avx512bf16"), always_inline)) static inline
+#define VECTOR_CODE  __attribute__((target("avx512bf16")))
+#define TILE_CODE    __attribute__((target("avx512bf16,amx-tile,amx-bf16")))
 
 /* ---- packing ---- */
 
@@ -83,8 +83,9 @@ VECTORS void bf16_square(bool deep, bool turned, int64_t count, int64_t k, hone_
         if (deep && r < count && k > 0)
             x.i[r] = bf16_along(dtype, bf16_at(dtype, from, r * ld), k);
         else if (!deep && 2 * r < k && count > 0)
-            x.i[r] = bf16_across(dtype, bf16_at(dtype, from, 2 * r * ld),
-                                 2 * r + 1 < k ? bf16_at(dtype, from, (2 * r + 1) * ld) : NULL, count);
+            x.i[r] =
+                bf16_across(dtype, bf16_at(dtype, from, 2 * r * ld),
+                            2 * r + 1 < k ? bf16_at(dtype, from, (2 * r + 1) * ld) : NULL, count);
     }
     if (turned)
         f32_transpose(x.f);
@@ -100,8 +101,8 @@ VECTORS void bf16_pack(bool deep, bool turned, int64_t count, int64_t k, hone_dt
         for (int64_t p = 0; p < k; p += UNIT)
             for (int64_t q = i; q < i + PANEL; q += SQUARE, to += SQUARE_WORDS)
                 bf16_square(deep, turned, count - q, k - p, dtype,
-                            q < count ? bf16_at(dtype, from, deep ? q * ld + p : p * ld + q) : from, ld,
-                            to);
+                            q < count ? bf16_at(dtype, from, deep ? q * ld + p : p * ld + q) : from,
+                            ld, to);
 }
 
 /* One loop for each dtype, so that it is known inside. */
@@ -149,7 +150,8 @@ static inline void bf16_put(const struct bf16_result *to, int64_t i, int64_t j, 
     for (int64_t r = i; r < i + rows && r < to->m; r++, sums += ld) {
         __m512 x = _mm512_mul_ps(_mm512_loadu_ps(sums), alpha);
         if (to->beta != 0.0f)
-            x = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, to->base + r * to->ld_base + j), beta, x);
+            x = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, to->base + r * to->ld_base + j), beta,
+                                x);
         _mm512_mask_storeu_ps(to->c + r * to->ldc + j, mask, x);
     }
 }
@@ -186,10 +188,10 @@ VECTOR_CODE static void bf16_vector_tile(int64_t k, const uint32_t *a, const uin
 }
 
 static void bf16_vector_multiply(int64_t m, int64_t n, int64_t k, const void *a, const void *b,
-                                 float alpha, float beta, const float *base, int64_t ld_base, float *c,
-                                 int64_t ldc)
+                                 float alpha, float beta, const float *base, int64_t ld_base,
+                                 float *c, int64_t ldc)
 {
-    const struct bf16_result to = { m, n, alpha, beta, base, ld_base, c, ldc };
+    const struct bf16_result to = {m, n, alpha, beta, base, ld_base, c, ldc};
     float sums[VECTOR_ROWS * PANEL] __attribute__((aligned(64)));
 
     for (int64_t i = 0; i < m; i += VECTOR_ROWS) {
@@ -236,12 +238,12 @@ TILE_CODE static void bf16_tile(int64_t k, const uint32_t *a, const uint32_t *b,
     _tile_stored(3, out + SQUARE * PANEL + SQUARE, 4 * PANEL);
 }
 
-TILE_CODE static void bf16_tile_multiply(int64_t m, int64_t n, int64_t k, const void *a, const void *b,
-                                         float alpha, float beta, const float *base, int64_t ld_base,
-                                         float *c, int64_t ldc)
+TILE_CODE static void bf16_tile_multiply(int64_t m, int64_t n, int64_t k, const void *a,
+                                         const void *b, float alpha, float beta, const float *base,
+                                         int64_t ld_base, float *c, int64_t ldc)
 {
-    const struct bf16_result to = { m, n, alpha, beta, base, ld_base, c, ldc };
-    struct bf16_tile_config config = { .palette = 1 };
+    const struct bf16_result to = {m, n, alpha, beta, base, ld_base, c, ldc};
+    struct bf16_tile_config config = {.palette = 1};
     float sums[PANEL * PANEL] __attribute__((aligned(64)));
 
     for (int t = 0; t < 8; t++) {
@@ -261,13 +263,27 @@ TILE_CODE static void bf16_tile_multiply(int64_t m, int64_t n, int64_t k, const 
 /* ---- which ---- */
 
 const hone_gemm hone_gemm_bf16_vectors = {
-    .name = "avx512_bf16", .rows = PANEL, .columns = PANEL, .depth = DEPTH, .unit = UNIT, .width = 2,
-    .pack_a = bf16_pack_a, .pack_b = bf16_pack_b, .multiply = bf16_vector_multiply,
+    .name = "avx512_bf16",
+    .rows = PANEL,
+    .columns = PANEL,
+    .depth = DEPTH,
+    .unit = UNIT,
+    .width = 2,
+    .pack_a = bf16_pack_a,
+    .pack_b = bf16_pack_b,
+    .multiply = bf16_vector_multiply,
 };
 
 const hone_gemm hone_gemm_bf16_tiles = {
-    .name = "amx_bf16", .rows = PANEL, .columns = PANEL, .depth = DEPTH, .unit = UNIT, .width = 2,
-    .pack_a = bf16_pack_a, .pack_b = bf16_pack_b, .multiply = bf16_tile_multiply,
+    .name = "amx_bf16",
+    .rows = PANEL,
+    .columns = PANEL,
+    .depth = DEPTH,
+    .unit = UNIT,
+    .width = 2,
+    .pack_a = bf16_pack_a,
+    .pack_b = bf16_pack_b,
+    .multiply = bf16_tile_multiply,
 };
 
 bool hone_gemm_tiles_allowed(void)

@@ -15,6 +15,7 @@
 #define STEPS 4000000      /* of a peak loop: some milliseconds */
 #define READ_BYTES ((int64_t)512 << 20)
 #define PRODUCT 1024       /* extent of the square product */
+enum { TOKENS = 1024, IN = 768, OUT = 3072 };
 
 static double machine_clock(void)
 {
@@ -161,6 +162,30 @@ static double machine_rate(hone_context *context, struct work *w,
     return best;
 }
 
+/* The best rate of the product that models use. */
+static int machine_packed(hone_context *context, float *memory, bool half, double *out,
+                          hone_error *err)
+{
+    const hone_product product = { .tb = true, .half = half, .m = TOKENS, .n = OUT, .k = IN,
+                                   .a = memory, .lda = IN, .b = memory + TOKENS * IN, .ldb = IN,
+                                   .c = memory + TOKENS * IN + IN * OUT, .ldc = OUT };
+    hone_graph *g;
+    int code = hone_graph_new(&g, context, NULL, err);
+
+    if (code != HONE_OK)
+        return code;
+    code = hone_graph_begin(g, NULL, err);
+    for (int round = 0; round < ROUNDS && code == HONE_OK; round++) {
+        double began = machine_clock(), rate;
+        hone_graph_product(g, &product);
+        rate = 2.0 * TOKENS * IN * OUT / (machine_clock() - began);
+        *out = rate > *out ? rate : *out;
+        code = hone_graph_error(g, err);
+    }
+    hone_graph_free(g);
+    return code;
+}
+
 static bool machine_blas_narrow(const char *core)
 {
     static const char *const wide[] = { "SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5" };
@@ -207,7 +232,10 @@ int hone_machine_measure(hone_context *context, hone_machine *out, hone_error *e
     memset(w.memory, 0, (size_t)threads * sizeof *w.memory);
     out->read = machine_rate(context, &w, machine_read_run);
     out->product = machine_rate(context, &w, machine_product_run);
+    code = machine_packed(context, w.memory, false, &out->packed, err);
+    if (code == HONE_OK)
+        code = machine_packed(context, w.memory, true, &out->packed_bf16, err);
     hone_free(w.done);
     hone_buffer_free(&buffer);
-    return HONE_OK;
+    return code;
 }

@@ -13,6 +13,10 @@ typedef struct hone_machine {
     double bf16;              /* the same of AVX-512 bf16 dot products into f32; matrix tiles (AMX)
                                  are not counted; 0: none on this processor */
     double product;           /* f32 matrix product of OpenBLAS as the core calls it, FLOP/s */
+    double packed;            /* the core's own f32 product on all threads: 1024 tokens by a
+                                 weight [3072, 768] */
+    double packed_bf16;       /* the same with operands rounded to bf16; f32's where the processor
+                                 has no bf16 arithmetic */
     double read;              /* bytes/s read from memory, by a sum over 512 MB */
 } hone_machine;
 

@@ -92,6 +92,10 @@ static int context_measure(lua_State *L)
     lua_setfield(L, -2, "fma");
     lua_pushnumber(L, m.bf16);
     lua_setfield(L, -2, "bf16");
+    lua_pushnumber(L, m.packed);
+    lua_setfield(L, -2, "packed");
+    lua_pushnumber(L, m.packed_bf16);
+    lua_setfield(L, -2, "packed_bf16");
     lua_pushnumber(L, m.product);
     lua_setfield(L, -2, "product");
     lua_pushnumber(L, m.read);

@@ -174,7 +174,9 @@ function bench.run(name, o)
   local limits = core.measure_machine()
   if name == "machine" then
     rows = { row("fma", limits.fma / 1e9, "GFLOP/s"), row("bf16 dot", limits.bf16 / 1e9, "GFLOP/s"),
-             row("product", limits.product / 1e9, "GFLOP/s", "fma"), row("read", limits.read / 1e9, "GB/s") }
+             row("product", limits.packed / 1e9, "GFLOP/s", "fma"),
+             row("bf16 product", limits.packed_bf16 / 1e9, "GFLOP/s", "packed"),
+             row("OpenBLAS", limits.product / 1e9, "GFLOP/s", "fma"), row("read", limits.read / 1e9, "GB/s") }
   end
   for _, r in ipairs(rows) do
     if type(r.limit) == "function" then r.limit = r.limit(limits)
