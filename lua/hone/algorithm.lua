@@ -11,6 +11,7 @@
 -- checkpoints, Ctrl-C and resume are those of every trainer (hone.trainer).
 --
 --   run:batches(data)              step, prompts { ids, row } of that step
+--   run:more(n, name)              n prompts at random, for what has this name
 --   run:seed(name)                 a seed of its own for what has this name
 --   run:accumulate(loss, stats)    gradient of the mean over all tokens, see below
 --   run:update()                   one step of the optimizer
@@ -51,6 +52,8 @@ local shared = {
     { "metrics", "list", of = "plugin", kind = "metric", doc = "that score them; unset: length" },
   } },
   { "selftest", "boolean", default = true, doc = "check at the start what must hold there" },
+  { "idle", "choice", default = "warn", choices = { "warn", "stop" },
+    doc = "after 20 steps in a row in which all rewards were equal" },
 }
 local common = { "strategy", "optimizer", "schedule", "steps", "checkpoint", "recompute", "seed",
                  "name" }
@@ -103,6 +106,7 @@ local function loop(self, data)
   data = type(data) == "table" and data.train or data
   local list, long = encode(self, data)
   self.record.data = { train = { name = data.name, hash = data.hash, prompts = #list, long = long } }
+  self.list = list
   self.batches.steps = self.options.steps or math.ceil(#list / self.options.batch.prompts)
   return function()
     coroutine.yield()
@@ -110,6 +114,13 @@ local function loop(self, data)
     if step > self.batches.steps then return nil end
     return step, prompts_of(self, list, step)
   end
+end
+
+--- n prompts at random, for what has this name.
+function methods:more(n, name)
+  local random, out = core.random(self:seed(name), "more"), {}
+  for k = 1, n do out[k] = self.list[random:below(#self.list)] end
+  return out
 end
 
 -- ---- learning ----
@@ -143,9 +154,17 @@ function methods:accumulate(loss, stats, reduction, constant)
   scalar:backward()
 end
 
+local function same_vocabulary(what, other, model)
+  if other.vocab ~= model.vocab then
+    core.fail(("%s: a vocabulary of %d tokens; the policy has %d"):format(what, other.vocab,
+      model.vocab))
+  end
+end
+
 --- Another model that learns in whole with the same optimizer's rule; as a policy.
 function methods:learn(model, name)
   local o = self.options
+  same_vocabulary(name, model, o.model)
   self.others[name] = { model = model:attach(hone.strategy.full {}) }
   return policy.new(model, { sampling = o.sampling, tokens = o.batch.tokens })
 end
@@ -184,6 +203,21 @@ local function moments(values)
   return n > 0 and sum / n or nil, n > 1 and math.sqrt(squares / (n - 1)) or nil, n
 end
 
+-- Steps in a row in which all rewards were equal: then there is nothing to learn.
+local IDLE = 20
+
+local function watch_rewards(run, reward)
+  local _, sd, n = moments(reward:values())
+  run.state.idle = (sd or 0) == 0 and (run.state.idle or 0) + 1 or 0
+  if run.state.idle ~= IDLE then return end
+  local sample = run.samples and run.samples[1]
+  local message = ("step %d: all rewards were equal for %d steps, or absent: %d of %d now%s"):format(
+    run.state.step + 1, IDLE, n, #reward, sample and (": sample 1, %q to %q"):format(
+      sample.response or "", sample.prompt or "") or "")
+  if run.options.idle == "stop" then core.fail(message) end
+  core.log("warn", message)
+end
+
 local function flatten(line, key, value)
   if type(value) == "number" then
     line[key] = value == value and value or core.null
@@ -201,8 +235,9 @@ function methods:log(step, values)
   local line = { step = step, lr = self.rate and self.rate * self.optimizer.lr }
   for key, s in pairs(self.stats) do line[key] = s.count > 0 and s.sum / s.count or s.sum end
   if line.loss then line.loss = line.loss / math.max(1, line.updates or 1) end
-  for key, value in pairs(self.figures) do line[key] = value end
+  for key, value in pairs(self.figures) do line[key] = line[key] or value end
   for key, value in pairs(values or {}) do flatten(line, key, value) end
+  if object(values and values.reward) == "hone.tensor" then watch_rewards(self, values.reward) end
   local seconds = core.system.clock() - self.began
   line.seconds, line.tokens = seconds, self.sampled
   line.generating, line.scoring = self.spent.generate / seconds, self.spent.score / seconds
@@ -254,7 +289,7 @@ function methods:watched()
   self.held_out = self.held_out or encode(self, o.eval.data)
   local prompts = table.move(self.held_out, 1, math.min(#self.held_out, o.eval.prompts), 1, {})
   local samples = o.policy.generate_plain(prompts, self:seed "evaluation")
-  local mean = moments((self.reward(samples, { learn = false })):values())
+  local mean = moments((self.reward(samples, { update = false })):values())
   return mean and -mean
 end
 
@@ -284,12 +319,20 @@ local function bind_policy(run, model, o)
     local began = core.system.clock()
     local out = Policy.generate(self, given)
     out.samples:set_step(run.state.step + 1)
-    run.roll, run.sampled = out, run.sampled + out.tokens
+    run.samples, run.sampled = out.samples, run.sampled + out.tokens
+    out.at_hand = function(roll) run.roll = roll end
     run.figures.truncated = moments(out.truncated:values())
+    run.figures.entropy = out.tokens > 0 and -out.logp:mean():item() or nil
     run.spent.generate = run.spent.generate + core.system.clock() - began
     if run.options.selftest and not run.tested then check_equal(run, out, out.logp, "sampling") end
     run.tested = true
     return out
+  end
+  function p.greedy(self, prompts)
+    local began = core.system.clock()
+    local samples = Policy.greedy(self, prompts)
+    run.spent.generate = run.spent.generate + core.system.clock() - began
+    return samples
   end
   function p.generate_plain(prompts, seed)
     return Policy.generate(p, { prompts = prompts, seed = seed }).samples
@@ -307,31 +350,13 @@ local function check_first(run, reference)
   end
 end
 
--- Components by name, what does not apply, what failed and why.
-local function count_components(run, components)
-  local failed = 0
-  for _, c in ipairs(components or {}) do
-    local s = c.summary
-    if #components > 1 then run.figures["reward/" .. c.name] = s.mean end
-    failed = failed + (s.failed or 0)
-    if (s.na or 0) > 0 then run.figures["reward_na/" .. c.name] = s.na end
-    for k, f in ipairs(s.failures or {}) do
-      if k <= 3 then
-        core.log("warn", ("step %d: %s failed on sample %s: %s"):format(run.state.step + 1, c.name,
-          tostring(f.sample), tostring(f.message)))
-      end
-    end
-  end
-  if failed > 0 then run.figures.reward_failed = failed end
-end
-
 local function bind_reward(run, given)
   local reward = rewards.of(given)
   run.reward = reward
   return function(roll)
     local began = core.system.clock()
     local values, components, tokens = reward(roll.samples or roll)
-    count_components(run, components)
+    for key, value in pairs(rewards.curves(components)) do run.figures[key] = value end
     run.spent.score = run.spent.score + core.system.clock() - began
     return values, components, tokens
   end
@@ -341,10 +366,6 @@ end
 local function make_reference(run)
   local o, p = run.options, nil
   if o.reference then
-    if o.reference.vocab ~= o.model.vocab then
-      core.fail(("reference: a vocabulary of %d tokens; the policy has %d"):format(
-        o.reference.vocab, o.model.vocab))
-    end
     p = policy.new(o.reference, { sampling = o.sampling, tokens = o.batch.tokens })
   elseif trainer.only_adapter(o.model) then
     p = policy.new(o.model, { sampling = o.sampling, tokens = o.batch.tokens, adapters = false })
@@ -421,6 +442,7 @@ local function prepare(name, schema, given, body)
   run.batches = setmetatable({ ends_epoch = function() return false end },
     { __call = function(_, self, data) return loop(self, data) end })
   run.prompts = type(o.prompts) == "table" and o.prompts.train or o.prompts
+  if o.reference then same_vocabulary("reference", o.reference, o.model) end
   trainer.attach(o)
   o.policy = bind_policy(run, o.model, o)
   if o.reward ~= nil then o.reward = bind_reward(run, o.reward) end
