@@ -47,6 +47,7 @@ void findings_interval(struct findings *f, json_t *to, const char *key, double l
                                                   ? json_pack("[f, f]", low, high) : json_null());
 }
 
+HONE_PRINTF(3, 0)
 static void findings_reason(struct findings *f, json_t *to, const char *reason, va_list args)
 {
     char *text = hone_vformat(reason, args);
