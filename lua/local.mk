@@ -7,6 +7,7 @@ nobase_dist_luadata_DATA += lua/hone/algorithms/online_dpo.lua
 nobase_dist_luadata_DATA += lua/hone/algorithms/ppo.lua
 nobase_dist_luadata_DATA += lua/hone/algorithms/raft.lua
 nobase_dist_luadata_DATA += lua/hone/algorithms/reinforce_pp.lua
+nobase_dist_luadata_DATA += lua/hone/algorithms/remax.lua
 nobase_dist_luadata_DATA += lua/hone/algorithms/rloo.lua
 nobase_dist_luadata_DATA += lua/hone/annotate.lua
 nobase_dist_luadata_DATA += lua/hone/answers.lua

@@ -353,12 +353,12 @@ end
 local function bind_reward(run, given)
   local reward = rewards.of(given)
   run.reward = reward
-  return function(roll)
+  return function(roll, how)
     local began = core.system.clock()
-    local values, components, tokens = reward(roll.samples or roll)
+    local values, components = reward(roll.samples or roll, how)
     for key, value in pairs(rewards.curves(components)) do run.figures[key] = value end
     run.spent.score = run.spent.score + core.system.clock() - began
-    return values, components, tokens
+    return values, components, components.tokens
   end
 end
 

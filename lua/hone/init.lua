@@ -30,6 +30,7 @@ local modules = {
   preference = { "hone.preference" },
   random     = { "hone.random" },
   reinforce_pp = { "hone.algorithms.reinforce_pp" },
+  remax      = { "hone.algorithms.remax" },
   required   = { "hone.args", "required" },
   rloo       = { "hone.algorithms.rloo" },
   reward     = { "hone.reward" },

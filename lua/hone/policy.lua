@@ -7,6 +7,7 @@
 --   policy:logp(part, { value = "value" })   and what that head says, before each token
 --   policy:logp(roll)                        [tokens], without gradient
 --   policy:value(part, "value")              [part.tokens]: that alone
+--   policy:greedy(prompts)                   samples of the likeliest tokens
 --   policy.model
 local core = require "hone.core"
 local options = require "hone.options"
@@ -67,6 +68,14 @@ function Policy:generate(given)
     out.logp = self:logp(out)
   end
   return out
+end
+
+--- One answer to each prompt, of the likeliest tokens: samples.
+function Policy:greedy(prompts)
+  local o = {}
+  for key, value in pairs(self.sampling) do o[key] = value end
+  o.prompts, o.temperature = prompts, 0
+  return self.model:generate(o)
 end
 
 --- Of a model; sampling: options as above; tokens: of a part; adapters = false: the

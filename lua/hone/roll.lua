@@ -7,6 +7,9 @@
 --   roll:keep(mask)                learn from those where mask [samples] is not 0
 --   roll.kept, roll.kept_share     how many that are, and their share
 --   roll:mask()                    [tokens]: 1 where they are of those
+--   roll:sum(x)                    x [tokens], summed over each answer: [samples]
+--   roll:an_answer(x)              x [tokens], summed over an answer: the mean of those
+--   roll:join(other)               a roll of both: groups stay apart
 --   roll:pair(chosen, rejected)    learn from pairs: two lists of numbers of samples
 --   for part in roll:parts() do    as many tokens as a batch holds, in a step of its own
 --     part.logp                    [part.tokens]
@@ -23,6 +26,7 @@
 local core = require "hone.core"
 local T = core.tensor
 
+local roll = {}
 local Roll = { __name = "hone.roll" }
 
 -- ---- parts ----
@@ -156,6 +160,7 @@ local function parts(roll, list, record)
     if not lists[k] then return nil end
     core.graph.begin { record = record ~= false, train = false }
     roll.part = part_of(roll, lists[k], of)
+    if roll.at_hand then roll.at_hand(roll) end
     return roll.part
   end, nil, nil, guard
 end
@@ -218,6 +223,14 @@ function Roll:mask()
   return T.spread(kept, self.lengths)
 end
 
+--- x [tokens], summed over each sample: [samples].
+function Roll:sum(x) return x:segment_sum(self.lengths:values()) end
+
+--- The mean over kept samples of the sum of x [tokens] over their tokens.
+function Roll:an_answer(x)
+  return #self.list == 0 and 0 or (x * self:mask()):sum():item() / #self.list
+end
+
 --- A [tokens] tensor, filled part by part: fn(part) gives [part.tokens].
 function Roll:each_token(fn)
   local out = T.zeros { self.tokens }
@@ -246,8 +259,6 @@ function Roll:__tostring()
   return ("roll (%d samples, %d tokens, %d kept)"):format(#self, self.tokens, #self.list)
 end
 
-local roll = {}
-
 --- Of samples; limit: tokens of a part.
 function roll.new(samples, limit)
   local self = { samples = samples, limit = limit, list = {}, first = { 1 },
@@ -259,6 +270,23 @@ function roll.new(samples, limit)
   end
   self.tokens = self.first[#self.first] - 1
   return setmetatable(self, Roll)
+end
+
+--- The samples of both, in order, all of them kept.
+function Roll:join(other)
+  local samples, group = core.samples_new(), self.samples[#self].group + 1
+  for k, from in ipairs { self.samples, other.samples } do
+    for i = 1, #from do
+      local s = from[i]
+      samples:add { prompt = s.prompt, response = s.response, tokens = s.tokens, own = s.own,
+        prompt_tokens = s.prompt_tokens, logp = s.logp, finish = s.finish, row = s.row,
+        group = s.group + (k - 1) * group, seed = s.seed }
+    end
+  end
+  samples:set_step(self.samples.step)
+  local out = roll.new(samples, self.limit)
+  out.logp, out.at_hand = T.concat { self.logp, other.logp }, self.at_hand
+  return out
 end
 
 return roll

@@ -1,12 +1,44 @@
 -- grpo: group-relative policy optimisation.
 --
 -- Shao et al. 2024, arXiv:2402.03300, eq. 3. Its kin are options:
---   DAPO      reduction = "token", clip = { 0.2, 0.28 }   Yu et al. 2025, arXiv:2503.14476
+--   DAPO      reduction = "token", clip = { 0.2, 0.28 }, resample = 3
+--                                                         Yu et al. 2025, arXiv:2503.14476
 --   Dr. GRPO  reduction = "constant", scale = "none"      Liu et al. 2025, arXiv:2503.20783
---   GSPO      ratio = "sequence", clip = { 3e-4, 4e-4 }   Zheng et al. 2025, arXiv:2507.18071
+--   GSPO      ratio = "sequence", reduction = "sequence", clip = { 3e-4, 4e-4 }
+--                                                         Zheng et al. 2025, arXiv:2507.18071
 --   CISPO     objective = "cispo"                         MiniMax 2025, arXiv:2506.13585
 local hone = require "hone"
 local T = hone.tensor
+
+-- How many groups have no two rewards that differ.
+local function agreeing(reward, group)
+  local differs, n = T.group_differs(reward, group):values(), 0
+  for first = 1, #differs, group do
+    local most = 0
+    for i = first, first + group - 1 do most = math.max(most, differs[i]) end
+    n = n + 1 - most
+  end
+  return math.tointeger(n)
+end
+
+-- The answers to learn from and their rewards. DAPO's dynamic sampling: a new prompt for
+-- each group whose rewards agree, again where those agree, too.
+local function answer(o, run, step, prompts)
+  local roll = o.policy:generate { prompts = prompts, samples = o.group,
+                                   seed = run:seed("rollout/" .. step) }
+  local reward, asked = o.reward(roll), 0
+  local missing = agreeing(reward, o.group)
+  for try = 1, o.resample do
+    if missing == 0 then break end
+    local name = ("resample/%d/%d"):format(step, try)
+    local more = o.policy:generate { prompts = run:more(missing, name), samples = o.group,
+                                     seed = run:seed(name) }
+    local theirs = o.reward(more)
+    asked, missing = asked + missing, agreeing(theirs, o.group)
+    roll, reward = roll:join(more), T.concat { reward, theirs }
+  end
+  return roll, reward, asked
+end
 
 return hone.algorithm("grpo", {
   { "policy", "model", required = true, doc = "the model that learns" },
@@ -15,9 +47,16 @@ return hone.algorithm("grpo", {
   { "reference", "model",
     doc = "what KL is taken against; unset: the policy as it was, adapter off where there is one" },
   { "group", "integer", default = 8, min = 2, doc = "samples a prompt" },
+  { "skip", "boolean", default = true,
+    doc = "leave out groups whose rewards are equal, where the loss has no KL" },
+  { "resample", "integer", default = 0, min = 0,
+    doc = "times that new prompts stand in for such groups" },
   { "scale", "choice", default = "sd", choices = { "sd", "none" }, doc = "what advantages are divided by" },
-  { "kl", "number", default = 0, min = 0, doc = "weight of the KL term in the loss" },
-  { "estimator", "choice", default = "k2", choices = { "k1", "k2", "k3" }, doc = "of KL" },
+  { "kl", "number", default = 0, min = 0, doc = "weight of KL" },
+  { "kl_in", "choice", default = "loss", choices = { "loss", "reward" }, doc = "where KL counts" },
+  { "estimator", "choice", choices = { "k1", "k2", "k3" },
+    doc = "of KL; unset: k2 in the loss, k1 in the reward" },
+  { "entropy", "number", default = 0, min = 0, doc = "weight of an entropy bonus" },
   { "ratio", "choice", default = "token", choices = { "token", "sequence" }, doc = "whose probability" },
   { "objective", "choice", default = "clip", choices = { "clip", "cispo" }, doc = "of the policy" },
   { "clip", "range", default = { 0.2, 0.28 }, min = 0, doc = "how far the ratio may fall and rise" },
@@ -27,43 +66,52 @@ return hone.algorithm("grpo", {
   { "minibatches", "integer", default = 1, min = 1, doc = "updates a pass" },
 }, function(o, run)
   local low, high = 1 - o.clip[1], 1 + o.clip[2]
+  local in_loss = o.kl > 0 and o.kl_in == "loss"
+  local estimator = o.estimator or (in_loss and "k2" or "k1")
   for step, prompts in run:batches(o.prompts) do
-    local roll <close> = o.policy:generate { prompts = prompts, samples = o.group,
-                                             seed = run:seed("rollout/" .. step) }
-    local reward = o.reward(roll)                                       -- [samples]
-    local advantage = T.group_normalise(reward, o.group, 1e-4, { scale = o.scale })
-    if o.kl == 0 then roll:keep(T.group_differs(reward, o.group)) end   -- others teach nothing
+    local roll <close>, reward, asked = answer(o, run, step, prompts)   -- reward [samples]
     local reference = o.kl > 0 and run.reference:logp(roll)             -- [tokens]
+    local paid = reward
+    if reference and not in_loss then
+      paid = reward - o.kl * roll:sum(T.kl(roll.logp, reference, estimator))
+    end
+    local advantage = T.group_normalise(paid, o.group, 1e-4, { scale = o.scale })
+    local differs = T.group_differs(paid, o.group)
+    local kl = reference and roll:an_answer(roll.logp - reference)      -- nats an answer
+    -- An answer without a reward teaches nothing; without KL, nor does a group that agrees.
+    roll:keep(o.skip and not in_loss and differs or paid:eq(paid))
 
     for epoch = 1, o.epochs do
       for mini in roll:minibatches(o.minibatches, run:seed(("order/%d/%d"):format(step, epoch))) do
         for part in mini:parts() do
-          local logp = o.policy:logp(part)                              -- [tokens], with gradient
-          local change = logp - part.logp
-          local a = part:spread(advantage)
+          local logp, entropy = o.policy:logp(part, { entropy = o.entropy > 0 })
+          local change, a = logp - part.logp, part:spread(advantage)    -- [tokens], with gradient
           local ratio = change:exp()
           local stats = { ratio = ratio, old_kl = T.kl(logp, part.logp, "k3") }
-          local loss
           if o.ratio == "sequence" then
-            ratio, a = part:mean(change):exp(), part:gather(advantage)  -- [samples of the part]
+            ratio = T.spread(part:mean(change), part.lengths):exp()
           end
           local clipped = ratio:clamp(low, high)
+          local loss
           if o.objective == "cispo" then
             loss = -(T.min(ratio, high):detach() * a * logp)
           else
             loss = -T.min(ratio * a, clipped * a)
           end
           stats.clipped = (ratio * a):gt(clipped * a)
-          if reference then
-            local kl = T.kl(logp, part:spread(reference), o.estimator)
-            stats.kl = kl
-            loss = loss + o.kl * (o.ratio == "sequence" and part:mean(kl) or kl)
+          if in_loss then
+            stats.kl_loss = T.kl(logp, part:spread(reference), estimator)
+            loss = loss + o.kl * stats.kl_loss
+          end
+          if o.entropy > 0 then
+            loss, stats.entropy = loss - o.entropy * entropy, entropy
           end
           run:accumulate(loss, stats, o.reduction, o.sampling.max_tokens)
         end
         run:update()
       end
     end
-    run:log(step, { reward = reward, length = roll.lengths, kept = roll.kept_share })
+    run:log(step, { reward = reward, length = roll.lengths, kept = roll.kept_share, kl = kl,
+                    differ = differs, resampled = o.resample > 0 and asked or nil })
   end
 end)

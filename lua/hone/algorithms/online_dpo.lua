@@ -62,7 +62,9 @@ return hone.algorithm("online_dpo", {
     local reward = o.reward(roll)                                       -- [samples]
     local chosen, rejected = pairs_of(reward, o.group)
     roll:pair(chosen, rejected)
-    local reference = run.reference:logp(roll):segment_sum(roll.lengths:values())
+    local reference = run.reference:logp(roll)                          -- [tokens]
+    local kl = roll:an_answer(roll.logp - reference)                    -- nats an answer
+    reference = roll:sum(reference)                                     -- [samples]
 
     for part in roll:parts() do
       local logp = o.policy:logp(part):segment_sum(part.lengths)        -- [samples of the part]
@@ -74,6 +76,6 @@ return hone.algorithm("online_dpo", {
       run:accumulate(loss(b), { accuracy = margin:gt(0), margin = margin })
     end
     run:update()
-    run:log(step, { reward = reward, length = roll.lengths, kept = roll.kept_share })
+    run:log(step, { reward = reward, length = roll.lengths, kept = roll.kept_share, kl = kl })
   end
 end)

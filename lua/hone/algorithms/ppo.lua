@@ -2,7 +2,8 @@
 --
 -- Schulman et al. 2017, arXiv:1707.06347; for language models Ziegler et al. 2019,
 -- arXiv:1909.08593, and Ouyang et al. 2022, arXiv:2203.02155. Rewards of a token:
---   r_t = -kl_weight * k_t, and the score on the answer's last token.
+--   r_t = -kl_weight * k_t, and the score on the answer's last token;
+-- with kl_in = "loss" the KL term is in the loss instead.
 -- The critic is a head on the policy, or a model of its own.
 local hone = require "hone"
 local T = hone.tensor
@@ -29,8 +30,10 @@ return hone.algorithm("ppo", {
     doc = "what KL is taken against; unset: the policy as it was, adapter off where there is one" },
   { "critic", "model", doc = "that values answers; unset: a head on the policy" },
   { "samples", "integer", default = 1, min = 1, doc = "of each prompt" },
-  { "kl", "number", default = 0.05, min = 0, doc = "weight of KL in the reward" },
-  { "estimator", "choice", default = "k1", choices = { "k1", "k2", "k3" }, doc = "of KL" },
+  { "kl", "number", default = 0.05, min = 0, doc = "weight of KL" },
+  { "kl_in", "choice", default = "reward", choices = { "reward", "loss" }, doc = "where KL counts" },
+  { "estimator", "choice", choices = { "k1", "k2", "k3" },
+    doc = "of KL; unset: k1 in the reward, k2 in the loss" },
   { "adaptive", "table", optional = true, options = {
     { "target", "number", required = true, min = 0, open_min = true, doc = "nats an answer" },
     { "horizon", "number", default = 10000, min = 1, doc = "answers" } } },
@@ -50,6 +53,8 @@ return hone.algorithm("ppo", {
   { "minibatches", "integer", default = 1, min = 1, doc = "updates a pass" },
 }, function(o, run)
   local low, high = 1 - o.clip[1], 1 + o.clip[2]
+  local in_loss = o.kl_in == "loss"
+  local estimator = o.estimator or (in_loss and "k2" or "k1")
   local critic = o.critic and run:learn(o.critic, "critic") or o.policy
   critic.model:add_head("value", { outputs = 1, bias = true, sd = 0 })
   run.state.kl_weight = o.kl
@@ -63,8 +68,9 @@ return hone.algorithm("ppo", {
     roll:keep(paid:eq(paid))                                            -- where there is one
 
     local reference = run.reference:logp(roll)                          -- [tokens]
-    local penalty = T.kl(roll.logp, reference, o.estimator)
-    local reward = T.score_at_end(paid, roll.lengths) - state.kl_weight * penalty
+    local penalty = T.kl(roll.logp, reference, estimator)
+    local reward = T.score_at_end(paid, roll.lengths)
+    if not in_loss then reward = reward - state.kl_weight * penalty end
     if dense then reward = reward + dense end
     if o.whiten_rewards then
       reward = T.whiten(reward, { mean = false, variance = o.variance, mask = roll:mask() })
@@ -92,16 +98,20 @@ return hone.algorithm("ppo", {
             local near = old + (value - old):clamp(-o.value_clip, o.value_clip)
             missed = T.max(missed, (near - goal):square())
           end
-          run:accumulate(loss + 0.5 * o.value_weight * missed - o.entropy * entropy, {
+          loss = loss + 0.5 * o.value_weight * missed - o.entropy * entropy
+          if in_loss then
+            loss = loss + state.kl_weight * T.kl(logp, part:spread(reference), estimator)
+          end
+          run:accumulate(loss, {
             ratio = ratio, entropy = entropy, value = value, value_loss = 0.5 * missed,
             old_kl = T.kl(logp, part.logp, "k3"), clipped = clipped:gt(plain) })
         end
         run:update()
       end
     end
-    local kl = penalty:sum():item() / math.max(1, roll.kept)            -- nats an answer
+    local kl = roll:an_answer(roll.logp - reference)                    -- nats an answer
     run:log(step, { reward = score, length = roll.lengths, kl = kl, kl_weight = state.kl_weight,
                     paid = paid, returns = returns })
-    if o.adaptive then adapt(state, kl, roll.kept, o) end
+    if o.adaptive then adapt(state, roll:an_answer(penalty), roll.kept, o) end
   end
 end)

@@ -14,13 +14,17 @@ return hone.algorithm("reinforce_pp", {
     doc = "what KL is taken against; unset: the policy as it was, adapter off where there is one" },
   { "samples", "integer", default = 1, min = 1, doc = "of each prompt" },
   { "baseline", "choice", default = "none", choices = { "none", "group" }, doc = "taken off the score" },
-  { "kl", "number", default = 0.01, min = 0, doc = "weight of KL in the reward" },
-  { "estimator", "choice", default = "k1", choices = { "k1", "k2", "k3" }, doc = "of KL" },
+  { "kl", "number", default = 0.01, min = 0, doc = "weight of KL" },
+  { "kl_in", "choice", default = "reward", choices = { "reward", "loss" }, doc = "where KL counts" },
+  { "estimator", "choice", choices = { "k1", "k2", "k3" },
+    doc = "of KL; unset: k1 in the reward, k2 in the loss" },
   { "gamma", "number", default = 1, min = 0, max = 1, doc = "discount" },
   { "clip", "range", default = { 0.2, 0.2 }, min = 0, doc = "how far the ratio may fall and rise" },
   { "epochs", "integer", default = 1, min = 1, doc = "passes over each batch of rollouts" },
   { "minibatches", "integer", default = 1, min = 1, doc = "updates a pass" },
 }, function(o, run)
+  local in_loss = o.kl_in == "loss"
+  local estimator = o.estimator or (in_loss and "k2" or "k1")
   for step, prompts in run:batches(o.prompts) do
     local roll <close> = o.policy:generate { prompts = prompts, samples = o.samples,
                                              seed = run:seed("rollout/" .. step) }
@@ -30,10 +34,10 @@ return hone.algorithm("reinforce_pp", {
     if o.baseline == "group" then
       paid = T.group_normalise(score, o.samples, 0, { scale = "none" })
     end
-    local reward, penalty = T.score_at_end(paid, roll.lengths), nil     -- [tokens]
-    if o.kl > 0 then
-      penalty = T.kl(roll.logp, run.reference:logp(roll), o.estimator)
-      reward = reward - o.kl * penalty
+    local reward = T.score_at_end(paid, roll.lengths)                   -- [tokens]
+    local reference = o.kl > 0 and run.reference:logp(roll)             -- [tokens]
+    if reference and not in_loss then
+      reward = reward - o.kl * T.kl(roll.logp, reference, estimator)
     end
     local advantage = T.whiten(T.discounted(reward, roll.lengths, o.gamma),
                                { mask = roll:mask() })
@@ -44,7 +48,11 @@ return hone.algorithm("reinforce_pp", {
           local logp = o.policy:logp(part)
           local ratio, a = (logp - part.logp):exp(), part:spread(advantage)
           local clipped = ratio:clamp(1 - o.clip[1], 1 + o.clip[2]) * a
-          run:accumulate(-T.min(ratio * a, clipped), {
+          local loss = -T.min(ratio * a, clipped)
+          if reference and in_loss then
+            loss = loss + o.kl * T.kl(logp, part:spread(reference), estimator)
+          end
+          run:accumulate(loss, {
             ratio = ratio, clipped = (ratio * a):gt(clipped),
             old_kl = T.kl(logp, part.logp, "k3") })
         end
@@ -52,6 +60,6 @@ return hone.algorithm("reinforce_pp", {
       end
     end
     run:log(step, { reward = score, length = roll.lengths,
-                    kl = penalty and penalty:sum():item() / math.max(1, roll.kept) })
+                    kl = reference and roll:an_answer(roll.logp - reference) })
   end
 end)
