@@ -9,7 +9,8 @@ local json = hone.json
 local function store_with(asks, items, more)
   os.execute "rm -f s.db s.db-wal s.db-shm"
   local store = hone.store "s.db"
-  local given = { name = "t", overlap = 2, ask = asks, glossary = { hedge = "to say less than one knows" } }
+  local given = { name = "t", overlap = 2, ask = asks, glossary = {
+    hedge = "to say less than one knows" } }
   for key, value in pairs(more or {}) do given[key] = value end
   return store, store:task(given):add(items)
 end
@@ -17,7 +18,8 @@ end
 local function pairs_of(n)
   local list = {}
   for i = 1, n do
-    list[i] = { id = "q" .. i, prompt = "Question " .. i .. "?", left = "Left " .. i .. ".", right = "Right " .. i .. "." }
+    list[i] = { id = "q" .. i, prompt = "Question " .. i .. "?", left = "Left " .. i .. ".",
+      right = "Right " .. i .. "." }
   end
   return list
 end
@@ -27,7 +29,8 @@ local function drive(script, o)
   o = o or {}
   s.write("script", script)
   local command = ("%s '%s/tests/pty' script %d %d '%s/hone' annotate %s >pty.txt 2>&1"):format(
-    o.env or "TERM=xterm", os.getenv "HONE_BUILD", o.columns or 100, o.rows or 40, os.getenv "HONE_BUILD",
+    o.env or "TERM=xterm", os.getenv "HONE_BUILD", o.columns or 100, o.rows or 40,
+      os.getenv "HONE_BUILD",
     o.arguments or "s.db t --as ann")
   local ok = os.execute(command)
   if not ok then error(s.read "pty.txt", 2) end
@@ -41,13 +44,15 @@ end
 
 local function states(store)
   local list = {}
-  for a in store:each "assignments" do list[#list + 1] = a.state .. (a.reason and ": " .. a.reason or "") end
+  for a in store:each "assignments" do list[#list + 1] = a.state .. (a.reason and ": " .. a.reason
+    or "") end
   return list
 end
 
 test("a_person_judges_with_single_keys_reads_steps_back_and_skips", function()
   local store, task = store_with({ hone.ask.preference { strength = 3 },
-    hone.ask.rating { name = "tone", scale = { min = 1, max = 5, na = true }, anchors = { [5] = "warm" },
+    hone.ask.rating { name = "tone", scale = { min = 1, max = 5, na = true }, anchors = {
+      [5] = "warm" },
                       guideline = "Judge the tone alone." },
     hone.ask.correction {} }, pairs_of(3))
   drive [[
@@ -114,7 +119,8 @@ cooked
 end)
 
 test("whatever_ends_it_nothing_is_lost_and_the_lease_is_given_back", function()
-  for _, case in ipairs { { "send \\x03", 130 }, { "signal 15", 143 }, { "signal 1", 129 }, { "send q", 0 } } do
+  for _, case in ipairs { { "send \\x03", 130 }, { "signal 15", 143 }, { "signal 1", 129 }, {
+    "send q", 0 } } do
     local store, task = store_with({ hone.ask.preference {} }, pairs_of(2))
     drive(("expect Which\nsend 1\nexpect 1 judged\nexpect Which\n%s\nstatus %d\ncooked\n"):format(case[1], case[2]))
     equal(#judgements(task), 1)
@@ -134,7 +140,8 @@ end)
 test("the_screen_follows_the_size_and_long_text_scrolls", function()
   local long = {}
   for i = 1, 60 do long[i] = "line " .. i end
-  store_with({ hone.ask.verdict {} }, { { id = "a", prompt = table.concat(long, "\n"), response = "The end." } })
+  store_with({ hone.ask.verdict {} }, { { id = "a", prompt = table.concat(long, "\n"),
+    response = "The end." } })
   drive([[
 expect line 1
 expect more lines: space
@@ -155,7 +162,8 @@ status 0
 end)
 
 test("what_models_wrote_never_reaches_the_terminal_as_codes", function()
-  store_with({ hone.ask.verdict {} }, { { id = "a", response = "before\27]0;title\7\27[2Jafter\194\155x" } })
+  store_with({ hone.ask.verdict {} }, { { id = "a",
+    response = "before\27]0;title\7\27[2Jafter\194\155x" } })
   drive "expect before?]0;title??[2Jafter\nsend q\nstatus 0\n"
   equal(terminal.clean "a\27b\194\155c\rd\te", "a?b?c\nd    e")
 end)
@@ -167,7 +175,8 @@ test("a_paste_is_no_answer", function()
 end)
 
 test("ranks_labels_spans_and_lines_are_entered", function()
-  local _, task = store_with({ hone.ask.ranking {}, hone.ask.labels { labels = { "x", "y" }, many = true, optional = true,
+  local _, task = store_with({ hone.ask.ranking {}, hone.ask.labels { labels = { "x", "y" },
+    many = true, optional = true,
                                                                      name = "l" } },
     { { id = "a", prompt = "p", options = { "one", "two", "three" } } })
   drive [[
@@ -210,7 +219,8 @@ send \r0.5\r
 expect 1 judgement saved
 status 0
 ]]
-  equal(json.encode(judgements(task)[1].answers), '{"s":0.5,"spans":[{"end":19,"label":"claim","start":8}]}')
+  equal(json.encode(judgements(task)[1].answers),
+    '{"s":0.5,"spans":[{"end":19,"label":"claim","start":8}]}')
 end)
 
 test("a_correction_is_written_in_an_editor", function()
@@ -221,7 +231,8 @@ test("a_correction_is_written_in_an_editor", function()
   drive("expect What do you\nsend 2\nexpect What should it say?\nsend e\nexpect 1 judgement saved\nstatus 0\ncooked\n",
     { env = "TERM=xterm EDITOR=./editor VISUAL=" })
   local j = judgements(task)[1]
-  equal(json.encode(j.answers), '{"verdict":{"correction":{"diff":[["=",1],["-"," sayed"],["+"," said"],["=",1]]},"verdict":"needs improvement"}}')
+  equal(json.encode(j.answers),
+    '{"verdict":{"correction":{"diff":[["=",1],["-"," sayed"],["+"," said"],["=",1]]},"verdict":"needs improvement"}}')
   equal(task.asks[1]:rows(j.answers.verdict, j.content, j.order)[1].corrected.text, "He said\nit.")
 end)
 
@@ -243,8 +254,10 @@ end)
 test("without_a_terminal_a_store_a_task_or_a_name_it_says_so", function()
   store_with({ hone.ask.preference {} }, pairs_of(1))
   local lines = {}
-  for i, arguments in ipairs { "annotate s.db t --as ann", "annotate s.db u --as ann", "annotate none.db t --as ann",
-                               "annotate s.db t", "annotate s.db", "task s.db lits", "task s.db show",
+  for i, arguments in ipairs { "annotate s.db t --as ann", "annotate s.db u --as ann",
+    "annotate none.db t --as ann",
+                               "annotate s.db t", "annotate s.db", "task s.db lits",
+                                 "task s.db show",
                                "task none.db", "task s.db export t", "task s.db adjudicate t" } do
     local out, err, status = s.hone(arguments)
     equal({ out, status }, { "", 1 })
@@ -255,7 +268,8 @@ end)
 
 test("tasks_are_listed_paused_and_looked_into", function()
   local _, task = store_with({ hone.ask.preference {} }, pairs_of(4))
-  local pool = hone.simulate.annotators { count = 2, skill = 0.6, truth = function(_, o) return o.text:find "Left" and 1 or 0 end }
+  local pool = hone.simulate.annotators { count = 2, skill = 0.6, truth = function(_,
+    o) return o.text:find "Left" and 1 or 0 end }
   task:simulate(pool)
   local said = json.decode((s.hone "task s.db --json"))
   equal({ said.name, said.state, said.items, said.judgements }, { "t", "open", 4, 8 })
@@ -267,7 +281,8 @@ test("tasks_are_listed_paused_and_looked_into", function()
   equal({ #shown.annotators, shown.annotators[1].judged }, { 2, 4 })
   assert(s.hone("task s.db show t"):find("asks preference", 1, true))
   assert(s.hone("task s.db adjudicate t"):find("disputed item", 1, true))
-  equal((s.hone "task s.db guideline t"), "there is no guideline\nhedge: to say less than one knows\n")
+  equal((s.hone "task s.db guideline t"),
+    "there is no guideline\nhedge: to say less than one knows\n")
 end)
 
 test("text_is_wrapped_at_the_width_that_it_takes", function()

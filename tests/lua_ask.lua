@@ -15,8 +15,10 @@ local one = { prompt = "Why?", response = "It is a fact, he said." }
 local three = { prompt = "Why?", options = { "a", "b", "c" } }
 local picture = { media = { { kind = "image", path = "cat.png", width = 100, height = 50 },
                             { kind = "audio", path = "cat.wav", duration = 2 } } }
-local talk = { messages = { { role = "user", content = "Hi" }, { role = "assistant", content = "Hello you" },
-                            { role = "user", content = "Bye" }, { role = "assistant", content = "Bye" } } }
+local talk = { messages = { { role = "user", content = "Hi" }, { role = "assistant",
+  content = "Hello you" },
+                            { role = "user", content = "Bye" }, { role = "assistant",
+                              content = "Bye" } } }
 
 -- Messages of values that are refused, one a line, against one golden file.
 local function refused(name, ask, c, order, values)
@@ -35,8 +37,10 @@ end
 
 test("an_ask_comes_back_from_its_spec_through_json", function()
   for _, ask in ipairs {
-    hone.ask.preference { ties = false, bad = true, strength = 3 }, hone.ask.ranking { partial = true },
-    hone.ask.rating { name = "tone", scale = { min = 1, max = 5, na = true }, anchors = { [1] = "cold" } },
+    hone.ask.preference { ties = false, bad = true, strength = 3 }, hone.ask.ranking {
+      partial = true },
+    hone.ask.rating { name = "tone", scale = { min = 1, max = 5, na = true }, anchors = {
+      [1] = "cold" } },
     hone.ask.labels { labels = { "a", "b" }, many = true }, hone.ask.spans { labels = { "x" } },
     hone.ask.verdict { correction = true }, hone.ask.correction {},
     hone.ask.conversation { ask = hone.ask.verdict { correction = true } },
@@ -91,7 +95,8 @@ test("a_ranking_may_be_tied_and_partial_where_it_says_so", function()
   local ask = hone.ask.ranking { partial = true }
   taken(ask, three, nil, { { 3, 1, 2 }, { { 1, 2 }, 3 }, { 2, 1 } })
   refused("ranking", ask, three, nil, { {}, "a", { 1 }, { 1, 4 }, { 1, 1 }, { 1, "b" } })
-  refused("ranking-strict", hone.ask.ranking { ties = false }, three, nil, { { 1, 2 }, { { 1, 2 }, 3 } })
+  refused("ranking-strict", hone.ask.ranking { ties = false }, three, nil, { { 1, 2 }, { { 1, 2 },
+    3 } })
   equal(json.encode(ask:rows({ 1, { 2, 3 } }, three, { 3, 1, 2 })[1].ranking), "[3,[1,2]]")
 end)
 
@@ -105,7 +110,8 @@ test("a_rating_is_on_its_scale_and_one_a_response", function()
   equal({ rows[1].place, rows[1].value, rows[2].place, rows[2].value }, { 2, "2", 1, "4" })
   equal(#ask:rows("na", one), 0)
   equal(ask:table().labels, { "1", "2", "3", "4", "5" })
-  local words_ = hone.ask.rating { name = "w", scale = { level = "nominal", labels = { "warm", "cold" } } }
+  local words_ = hone.ask.rating { name = "w", scale = { level = "nominal", labels = { "warm",
+    "cold" } } }
   taken(words_, one, nil, { "warm" })
   refused("rating-words", words_, one, nil, { "war", 1, "na" })
   local share = hone.ask.rating { name = "s", scale = { level = "interval", min = 0, max = 1 } }
@@ -131,7 +137,8 @@ test("spans_lie_in_the_text_and_count_characters", function()
   taken(ask, c, nil, { {}, { { label = "claim", start = 4, ["end"] = 8 } } })
   refused("spans", ask, c, nil, { "x", { { label = "claim", start = 4, ["end"] = 9 } },
     { { label = "x", start = 0, ["end"] = 1 } }, { { label = "claim", start = 2, ["end"] = 2 } },
-    { { label = "claim", start = 0, ["end"] = 3 }, { label = "claim", start = 2, ["end"] = 4 } }, { 1 } })
+    { { label = "claim", start = 0, ["end"] = 3 }, { label = "claim", start = 2, ["end"] = 4 } }, {
+      1 } })
   local field = ask:fields(c)[1]
   equal(field.parse "1-2 claim", { label = "claim", start = 0, ["end"] = 8 })
   equal(field.parse "2 claim", { label = "claim", start = 4, ["end"] = 8 })
@@ -153,7 +160,8 @@ test("a_difference_of_words_makes_its_text_again", function()
     end
     equal(words.apply(sides[1], words.diff(sides[1], sides[2])), sides[2])
   end
-  equal(words.diff("a bad day", "a good day"), { { "=", 1 }, { "-", " bad" }, { "+", " good" }, { "=", 1 } })
+  equal(words.diff("a bad day", "a good day"), { { "=", 1 }, { "-", " bad" }, { "+", " good" }, {
+    "=", 1 } })
   local before = words.most
   words.most = 1
   equal(words.apply("a b c", words.diff("a b c", "x y z")), "x y z")
@@ -179,7 +187,8 @@ test("needs_improvement_asks_for_a_correction", function()
   local ask = hone.ask.verdict { correction = true }
   local value = { verdict = "needs improvement", correction = { text = "Better." } }
   taken(ask, one, nil, { "positive", "negative", value })
-  refused("verdict", ask, one, nil, { "good", "needs improvement", { verdict = "positive", correction = { text = "x" } },
+  refused("verdict", ask, one, nil, { "good", "needs improvement", { verdict = "positive",
+    correction = { text = "x" } },
     { verdict = "needs improvement", correction = { text = "" } } })
   refused("verdict-plain", hone.ask.verdict {}, one, nil, { value })
   equal(ask:rows(ask:pack(value, one), one)[1].corrected.text, "Better.")
@@ -189,7 +198,8 @@ end)
 test("a_conversation_is_judged_turn_by_turn", function()
   local ask = hone.ask.conversation { ask = hone.ask.verdict {} }
   taken(ask, talk, nil, { { "positive", "negative" } })
-  refused("conversation", ask, talk, nil, { "positive", { "positive" }, { "positive", "x" }, { "positive", hone.null } })
+  refused("conversation", ask, talk, nil, { "positive", { "positive" }, { "positive", "x" }, {
+    "positive", hone.null } })
   refused("conversation-none", ask, one, nil, { { "positive" } })
   local rows = ask:rows({ "positive", "negative" }, talk)
   equal({ rows[1].part, rows[2].part, rows[2].value }, { "turn 2", "turn 4", "negative" })
@@ -226,7 +236,8 @@ test("regions_lie_in_their_medium", function()
   equal(parse("polygon cat 0 0 9 0 9 9").points[3], { 9, 9 })
   equal(select(2, parse "box cat 1 2"), "box: expected { x, y, width, height }")
   local rows = ask:rows(good, picture)
-  equal({ rows[2].region, rows[4].region, rows[4].part }, { { 0, 0, 9, 9 }, { 0.5, 2 }, "medium 2/time" })
+  equal({ rows[2].region, rows[4].region, rows[4].part }, { { 0, 0, 9, 9 }, { 0.5, 2 },
+    "medium 2/time" })
 end)
 
 test("overlap_is_that_of_the_shapes", function()
@@ -242,8 +253,10 @@ test("overlap_is_that_of_the_shapes", function()
   local l = polygon({ 0, 0 }, { 2, 0 }, { 2, 1 }, { 1, 1 }, { 1, 2 }, { 0, 2 })
   near(iou(l, square), 0.75, 1e-12)
   near(iou(l, polygon({ 1, 1 }, { 2, 1 }, { 2, 2 }, { 1, 2 })), 0, 1e-12)
-  near(iou(polygon({ 0, 0 }, { 4, 0 }, { 0, 4 }), polygon({ 0, 0 }, { 4, 0 }, { 4, 4 })), 4 / 12, 1e-12)
-  near(iou({ shape = "segment", start = 0, ["end"] = 2 }, { shape = "segment", start = 1, ["end"] = 3 }), 1 / 3, 1e-12)
+  near(iou(polygon({ 0, 0 }, { 4, 0 }, { 0, 4 }), polygon({ 0, 0 }, { 4, 0 }, { 4, 4 })), 4 / 12,
+    1e-12)
+  near(iou({ shape = "segment", start = 0, ["end"] = 2 }, { shape = "segment", start = 1,
+    ["end"] = 3 }), 1 / 3, 1e-12)
   equal(iou({ shape = "segment", start = 0, ["end"] = 2 }, square), 0.0)
   near(iou({ shape = "keypoints", points = { { 0, 0 }, { 9, 9 } } },
            { shape = "keypoints", points = { { 0, 0 }, { 9, 9 } } }), 1, 1e-12)
@@ -288,7 +301,8 @@ local function quality(_, option) return tonumber(option.text:match "%d+") end
 local function items(n)
   local list = {}
   for i = 1, n do
-    list[i] = { id = "q" .. i, prompt = "p" .. i, left = "left 1", right = "right 2", truth = { 1, 2 } }
+    list[i] = { id = "q" .. i, prompt = "p" .. i, left = "left 1", right = "right 2", truth = { 1,
+      2 } }
   end
   return list
 end
@@ -300,7 +314,9 @@ test("simulated_annotators_prefer_by_their_skill_and_see_their_biases", function
     local asks, n = hone.ask.list { hone.ask.preference {} }, 0
     for i = 1, 2000 do
       local c = { prompt = "p" .. i, left = options.left or "a 1", right = "b 2" }
-      if hone.simulate.answer(pool, pool.people[1], asks, c, order).preference == "second" then n = n + 1 end
+      if hone.simulate.answer(pool, pool.people[1], asks, c, order).preference == "second" then
+        n = n + 1
+      end
     end
     return n / 2000
   end
@@ -316,7 +332,8 @@ end)
 test("a_plan_tells_cost_agreement_and_accuracy_and_more_skill_is_better", function()
   local last = 0
   for _, skill in ipairs { 0.6, 0.8, 0.95 } do
-    local plan = hone.simulate.plan { items = 100, overlap = 3, pool = { count = 12, skill = skill },
+    local plan = hone.simulate.plan { items = 100, overlap = 3, pool = { count = 12,
+      skill = skill },
                                       cost = 0.1, rounds = 2 }
     equal({ plan.judgements, plan.items }, { 300, 100 })
     near(plan.cost, 30, 1e-9)
@@ -331,22 +348,26 @@ test("a_plan_tells_cost_agreement_and_accuracy_and_more_skill_is_better", functi
     s.fails(hone.simulate.plan, { items = 0, pool = { count = 5 } }),
     s.fails(hone.simulate.annotators, { skill = "high" }),
     s.fails(hone.simulate.annotators, { groups = { region = {} } }),
-    s.fails(hone.simulate.plan, { items = { { left = "a", right = "b" } }, pool = { count = 5 } }) }, "\n"))
+    s.fails(hone.simulate.plan, { items = { { left = "a", right = "b" } }, pool = {
+      count = 5 } }) }, "\n"))
 end)
 
 test("simulated_annotators_answer_a_task_and_the_plugins_take_what_they_said", function()
   local function collect(path)
     local store = hone.store(path)
     local task = store:task { name = "t", overlap = 3, ask = {
-      hone.ask.preference { bad = true }, hone.ask.rating { name = "q", scale = { min = 1, max = 5, na = true } },
+      hone.ask.preference { bad = true }, hone.ask.rating { name = "q", scale = { min = 1, max = 5,
+        na = true } },
       hone.ask.verdict { correction = true }, hone.ask.correction { name = "fix" } } }
     local list = items(40)
     for i, c in ipairs(list) do
       c.left, c.right, c.reference = "left 1 " .. i, "right 2 " .. i, "reference " .. i
     end
     task:add(list)
-    local pool = hone.simulate.annotators { count = 8, spam = 0.125, truth = quality, skill = 0.9, seed = 5,
-      groups = { region = { north = 0.5, south = { share = 0.5, values = function() return 0 end } } } }
+    local pool = hone.simulate.annotators { count = 8, spam = 0.125, truth = quality, skill = 0.9,
+      seed = 5,
+      groups = { region = { north = 0.5, south = { share = 0.5,
+        values = function() return 0 end } } } }
     local _, count, seconds = task:simulate(pool, { start = 1000 })
     equal(count, 120)
     assert(seconds > 30)
@@ -354,15 +375,19 @@ test("simulated_annotators_answer_a_task_and_the_plugins_take_what_they_said", f
   end
   local answers, store = collect "a.db"
   local again = collect "b.db"
-  local function values(j) return json.encode { j:column "value":table(), j:column "item":table() } end
+  local function values(j) return json.encode { j:column "value":table(),
+    j:column "item":table() } end
   if type(answers.tables.q:column "value") == "table" then
-    values = function(j) return json.encode { j:column "value", j:column "item" } end
+    values = function(j) return json.encode { j:column "value", j:column "item" }
+  end
   end
   equal(values(answers.tables.q), values(again.tables.q))
   equal({ answers.tables.preference.level, answers.tables.q.level, answers.tables.verdict.level },
         { "pair", "ordinal", "ordinal" })
-  local checked = answers:check { hone.quality.agreement {}, hone.quality.speed { floor = 3, share = 0.5 } }
-  local labels = checked:aggregate { preference = hone.quality.bradley_terry {}, q = hone.quality.dawid_skene {} }
+  local checked = answers:check { hone.quality.agreement {}, hone.quality.speed { floor = 3,
+    share = 0.5 } }
+  local labels = checked:aggregate { preference = hone.quality.bradley_terry {},
+    q = hone.quality.dawid_skene {} }
   local rows = labels.preference:rows { left = "left", right = "right" }
   local right = 0
   for _, row in ipairs(rows) do right = right + (row.chosen:find("right 2", 1, true) and 1 or 0) end
@@ -379,17 +404,22 @@ end)
 
 test("gold_and_models_and_what_was_left_out_are_known", function()
   local collected = require "hone.collected"
-  local asks = hone.ask.list { hone.ask.preference {}, hone.ask.rating { name = "q", scale = { min = 1, max = 3, na = true } } }
+  local asks = hone.ask.list { hone.ask.preference {}, hone.ask.rating { name = "q", scale = {
+    min = 1, max = 3, na = true } } }
   local records = {}
   for i = 1, 6 do
-    local c = { id = "i" .. i, prompt = "p", left = "x" .. i, right = "y" .. i, left_model = "small", right_model = "big" }
+    local c = { id = "i" .. i, prompt = "p", left = "x" .. i, right = "y" .. i,
+      left_model = "small", right_model = "big" }
     for k, who in ipairs { "ann", "bob" } do
-      records[#records + 1] = { item = "hash" .. i, content = c, annotator = who, order = k == 1 and { 1, 2 } or { 2, 1 },
+      records[#records + 1] = { item = "hash" .. i, content = c, annotator = who, order = k == 1
+        and { 1, 2 } or { 2, 1 },
         gold = { preference = "right", q = { 1, 3 } }, seconds = 5,
-        answers = { preference = k == 1 and "second" or "first", q = i == 1 and { "na", 3 } or { 1, 3 } } }
+        answers = { preference = k == 1 and "second" or "first", q = i == 1 and { "na", 3 } or { 1,
+          3 } } }
     end
   end
-  local answers = collected.new { asks = asks, records = records, attributes = { ann = { region = "n" } } }
+  local answers = collected.new { asks = asks, records = records, attributes = { ann = {
+    region = "n" } } }
   equal(#answers.tables.q, 22)
   local gold = hone.quality.gold { least = 1 }:check(answers.tables.preference)
   equal({ gold.gold_answers, gold.annotators[1].right }, { 12, 6 })

@@ -10,7 +10,8 @@ local json = hone.json
 local stores = 0
 local function task_for(path, format)
   stores = stores + 1
-  return hone.store(("%d.db"):format(stores)):task { name = "t", overlap = 1, ask = formats.asks(path, format) }
+  return hone.store(("%d.db"):format(stores)):task { name = "t", overlap = 1,
+    ask = formats.asks(path, format) }
 end
 
 local function write_rows(path, rows)
@@ -54,7 +55,9 @@ test("preferences_come_out_as_they_went_in", function()
   -- Two people on the same pair judged one item, from either side.
   equal(task:counts().items, 3)
   local values = {}
-  for j in task:judgements() do values[#values + 1] = task.asks[1]:rows(j.answers.preference, j.content, j.order)[1] end
+  for j in task:judgements() do
+    values[#values + 1] = task.asks[1]:rows(j.answers.preference, j.content, j.order)[1]
+  end
   equal({ values[1].value, values[1].order, values[2].value, values[2].order, values[2].strength },
         { "right", 2, "left", 2, 2 })
   equal({ values[3].value, values[3].order }, { "tie" })
@@ -68,14 +71,18 @@ test("the_same_file_again_adds_nothing", function()
 end)
 
 test("messages_without_a_prompt_have_it_in_common", function()
-  write_rows("in.jsonl", { { chosen = { { role = "user", content = "a" }, { role = "assistant", content = "b" } },
-                             rejected = { { role = "user", content = "a" }, { role = "assistant", content = "c" } } } })
+  write_rows("in.jsonl", { { chosen = { { role = "user", content = "a" }, { role = "assistant",
+    content = "b" } },
+                             rejected = { { role = "user", content = "a" }, { role = "assistant",
+                               content = "c" } } } })
   local record = formats.read("in.jsonl")()
-  equal({ record.content.left, record.content.right, record.content.prompt[1].content }, { "b", "c", "a" })
+  equal({ record.content.left, record.content.right, record.content.prompt[1].content }, { "b",
+    "c", "a" })
 end)
 
 test("completions_with_labels_are_verdicts", function()
-  local given = { { prompt = "p", completion = "a", label = true }, { prompt = "p", completion = "b", label = false } }
+  local given = { { prompt = "p", completion = "a", label = true }, { prompt = "p",
+    completion = "b", label = false } }
   local out, task = round("completion", given)
   equal(out, given)
   local work = task.store:annotator "ann"
@@ -86,10 +93,12 @@ test("completions_with_labels_are_verdicts", function()
 end)
 
 test("hh_transcripts_keep_their_turns", function()
-  local given = { { chosen = "\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: Name: who?\n\nAssistant: Me.",
+  local given = { { chosen =
+    "\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: Name: who?\n\nAssistant: Me.",
                     rejected = "\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: Name: who?\n\nAssistant: No" } }
   equal((round("hh", given)), given)
-  write_rows("pref.jsonl", { { prompt = { { role = "system", content = "s" }, { role = "user", content = "q" } },
+  write_rows("pref.jsonl", { { prompt = { { role = "system", content = "s" }, { role = "user",
+    content = "q" } },
                                chosen = "a", rejected = "b" } })
   local task = task_for "pref.jsonl"
   formats.import(task, "pref.jsonl")
@@ -107,35 +116,43 @@ test("helpsteer_attributes_are_ratings", function()
 end)
 
 test("arena_battles_keep_their_models", function()
-  local function talk(text) return { { role = "user", content = "q" }, { role = "assistant", content = text } } end
+  local function talk(text) return { { role = "user", content = "q" }, { role = "assistant",
+    content = text } } end
   local given = {
-    { model_a = "m1", model_b = "m2", winner = "model_b", conversation_a = talk "z", conversation_b = talk "a" },
-    { model_a = "m2", model_b = "m3", winner = "tie (bothbad)", conversation_a = talk "u", conversation_b = talk "v" } }
+    { model_a = "m1", model_b = "m2", winner = "model_b", conversation_a = talk "z",
+      conversation_b = talk "a" },
+    { model_a = "m2", model_b = "m3", winner = "tie (bothbad)", conversation_a = talk "u",
+      conversation_b = talk "v" } }
   local out, task = round("arena", given)
   equal(out, given)
   local board = task:answers():models "preference":aggregate(hone.quality.bradley_terry {})
   assert(board:option("m2").strength > board:option("m1").strength)
 end)
 
-local studio = { { id = 7, data = { prompt = "p", answer1 = "one", answer2 = "two" }, annotations = {
+local studio = { { id = 7, data = { prompt = "p", answer1 = "one", answer2 = "two" },
+  annotations = {
   { completed_by = { id = 3, email = "ann@example.org" }, lead_time = 9.5,
     result = { { type = "pairwise", from_name = "pw", value = { selected = "right" } },
                { type = "rating", from_name = "tone", value = { rating = 4 } } } },
   { completed_by = 4, was_cancelled = true, result = {} },
-  { completed_by = 5, result = { { type = "pairwise", from_name = "pw", value = { selected = "left" } } } } } } }
+  { completed_by = 5, result = { { type = "pairwise", from_name = "pw", value = {
+    selected = "left" } } } } } } }
 
 test("label_studio_tasks_are_read_and_written", function()
   s.write("ls.json", json.encode(json.list(studio)))
   local record = formats.read("ls.json")()
-  equal({ record.content.left, record.annotator, record.seconds, record.answers[1].value }, { "one", "ann@example.org", 9.5, "second" })
+  equal({ record.content.left, record.annotator, record.seconds, record.answers[1].value }, {
+    "one", "ann@example.org", 9.5, "second" })
   studio[1].annotations[1].result[2] = nil
   s.write("ls.json", "[\n" .. json.encode(studio[1]) .. " ]")
   local task = task_for "ls.json"
   local report = formats.import(task, "ls.json")
-  equal({ report.format, report.rows, report.judgements, report.items }, { "label_studio", 2, 2, 1 })
+  equal({ report.format, report.rows, report.judgements, report.items }, { "label_studio", 2, 2,
+    1 })
   formats.export(task, "out.json", { format = "label_studio" })
   local out = rows_of "out.json"
-  equal({ #out, out[1].data.left, out[1].annotations[1].result[1].value.selected }, { 2, "one", "right" })
+  equal({ #out, out[1].data.left, out[1].annotations[1].result[1].value.selected }, { 2, "one",
+    "right" })
   local again = task_for "out.json"
   formats.import(again, "out.json")
   local values = {}
@@ -144,15 +161,19 @@ test("label_studio_tasks_are_read_and_written", function()
 end)
 
 test("broken_rows_are_named_and_nothing_is_half_imported", function()
-  s.write("bad.jsonl", table.concat({ '{"prompt":"p","chosen":"a","rejected":"b"}', '{"prompt":"p","chosen":3,"rejected":"b"}',
-    'nonsense', '', '[1]', '{"prompt":"p","chosen":"a","rejected":"b","order":3}', '{"chosen":"a","rejected":"b"}',
-    '{"prompt":"p","chosen":"c","rejected":"d","seconds":-1}', '{"prompt":"p","chosen":"c","rejected":"d","annotator":{}}',
+  s.write("bad.jsonl", table.concat({ '{"prompt":"p","chosen":"a","rejected":"b"}',
+    '{"prompt":"p","chosen":3,"rejected":"b"}',
+    'nonsense', '', '[1]', '{"prompt":"p","chosen":"a","rejected":"b","order":3}',
+      '{"chosen":"a","rejected":"b"}',
+    '{"prompt":"p","chosen":"c","rejected":"d","seconds":-1}',
+      '{"prompt":"p","chosen":"c","rejected":"d","annotator":{}}',
     '{"prompt":"p","chosen":"e","rejected":"f"' }, "\n"))
   local task = task_for("bad.jsonl")
   s.golden("formats-broken", s.fails(formats.import, task, "bad.jsonl"))
   equal({ task:counts().items, task:counts().judgements }, { 0, 0 })
   local report = formats.import(task, "bad.jsonl", { partial = true })
-  equal({ report.judgements, report.broken, #report.problems, report.problems[1].line }, { 1, 8, 8, 2 })
+  equal({ report.judgements, report.broken, #report.problems, report.problems[1].line }, { 1, 8, 8,
+    2 })
   assert(task.store:verify().ok)
   s.write("many.jsonl", '{"prompt":"p","chosen":"a","rejected":"b"}\n' .. ("x\n"):rep(50))
   s.golden("formats-many", s.fails(formats.import, task, "many.jsonl"))
@@ -162,7 +183,8 @@ test("other_formats_tell_what_is_wrong_with_a_row", function()
   local lines = {}
   for i, case in ipairs {
     { "hh", { chosen = "no turn", rejected = "x" } },
-    { "hh", { chosen = "\n\nHuman: a\n\nAssistant: b", rejected = "\n\nHuman: c\n\nAssistant: d" } },
+    { "hh", { chosen = "\n\nHuman: a\n\nAssistant: b",
+      rejected = "\n\nHuman: c\n\nAssistant: d" } },
     { "hh", { chosen = "\n\nHuman: a", rejected = "\n\nHuman: a" } },
     { "completion", { prompt = "p", completion = "c", label = 1 } },
     { "helpsteer", { prompt = "p", response = "c", helpfulness = 5 } },
@@ -179,8 +201,10 @@ test("other_formats_tell_what_is_wrong_with_a_row", function()
   s.golden("formats-rows", table.concat(lines, "\n"))
   s.write("empty.jsonl", "\n")
   s.write("odd.jsonl", '{"a":1}\n')
-  s.golden("formats-files", table.concat({ s.fails(formats.read, "empty.jsonl"), s.fails(formats.read, "odd.jsonl"),
-    s.fails(formats.read, "none.jsonl"), s.fails(formats.read, "odd.jsonl", "prefrence"), s.fails(formats.read, "-") }, "\n"))
+  s.golden("formats-files", table.concat({ s.fails(formats.read, "empty.jsonl"),
+    s.fails(formats.read, "odd.jsonl"),
+    s.fails(formats.read, "none.jsonl"), s.fails(formats.read, "odd.jsonl", "prefrence"),
+      s.fails(formats.read, "-") }, "\n"))
 end)
 
 test("a_file_may_be_one_list_zipped_or_cut_short", function()

@@ -74,12 +74,14 @@ local hints = {
     local places = {}
     for i, group in ipairs(state.places) do places[i] = table.concat(group, " = ") end
     return { { "  best first: " .. (#places > 0 and table.concat(places, " > ") or "-"), "key" },
-             { "  a number: the next best;  =: as good as the last;  Backspace: take back;  Enter: done" } }
+             { "  a number: the next best;  =: as good as the last;  Backspace: take back;"
+               .. "  Enter: done" } }
   end,
   line = function(field, state)
     local foot = {}
     for _, said in ipairs(state.said) do foot[#foot + 1] = { "  " .. said, "key" } end
-    foot[#foot + 1] = { field.many and "  Enter: write one;  d: done;  Backspace: take the last back"
+    foot[#foot + 1] = { field.many
+      and "  Enter: write one;  d: done;  Backspace: take the last back"
       or "  Enter: write it" }
     return foot
   end,
@@ -97,7 +99,8 @@ local function draw(self, field, state, again)
   foot[#foot + 1] = { commands, "dim" }
   self.message = nil
   local head = { { ("%s   %s%s"):format(self.task.name, self.progress,
-                                        self.reopened and "   (changing the last one)" or ""), "dim" } }
+                                        self.reopened and "   (changing the last one)" or ""),
+                                          "dim" } }
   self.terminal:draw({ head = head, body = body_of(self), foot = foot }, again)
 end
 
@@ -292,7 +295,8 @@ end
 -- What a key does that is no answer: "quit", "next", "shown" or nil.
 local function command(self, key, signal)
   if key == "q" or key == "ctrl-c" or key == "ctrl-d" or key == "end" then
-    self.status = key == "q" and 0 or key == "end" and 128 + (signal or 1) or key == "ctrl-c" and 130 or 0
+    self.status = key == "q" and 0 or key == "end" and 128 + (signal or 1) or key == "ctrl-c"
+      and 130 or 0
     return "quit"
   end
   if key == "ctrl-z" then self.terminal:stop() return "shown" end

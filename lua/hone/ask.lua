@@ -128,7 +128,9 @@ function Ask:pack(value, c, order)
   local pack = self.is.pack
   if not pack or not is(value) then return value end
   local targets = self:targets(c, order)
-  if not targets or #targets == 1 then return pack(self, value, c, order, targets and targets[1]) end
+  if not targets or #targets == 1 then
+    return pack(self, value, c, order, targets and targets[1])
+  end
   local out = core.json.list {}
   for i, target in ipairs(targets) do
     out[i] = is(value[i]) and pack(self, value[i], c, order, target) or core.null
@@ -138,7 +140,7 @@ end
 
 -- A field whose answer goes to place i of a list of n.
 local function placed(field, i, n)
-  local put, after = field.put, field.after
+  local put, after = field.put or function(_, answer) return answer end, field.after
   field.title = ("%s, response %d"):format(field.title, i)
   field.put = function(value, answer)
     value = value or core.json.list {}

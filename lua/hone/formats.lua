@@ -56,7 +56,8 @@ local function detect(path)
     if type(row) == "table" then
       local name = tell(row)
       if name then return name end
-      core.fail(("%s: line %d: it looks like none of %s"):format(path, line, table.concat(names, ", ")))
+      core.fail(("%s: line %d: it looks like none of %s"):format(path, line, table.concat(names,
+        ", ")))
     end
   end
 end
@@ -111,7 +112,8 @@ function formats.asks(path, name)
       local labels = one.kind == "labels" and one.value or {}
       spec.many = spec.many or #labels > 1
       for _, label in ipairs(labels) do spec.seen[label] = true end
-      for _, span in ipairs(one.kind == "spans" and one.value or {}) do spec.seen[span.label] = true end
+      for _, span in ipairs(one.kind == "spans" and one.value
+        or {}) do spec.seen[span.label] = true end
       if one.kind == "rating" then spec.most = math.max(spec.most or 5, one.value) end
     end
   end
@@ -196,7 +198,9 @@ local import_schema = {
 
 local function say_broken(path, problems, broken)
   local lines = {}
-  for i, p in ipairs(problems) do lines[i] = ("line %d: %s: %s"):format(p.line, p.field, p.problem) end
+  for i, p in ipairs(problems) do
+    lines[i] = ("line %d: %s: %s"):format(p.line, p.field, p.problem)
+  end
   if broken > #problems then lines[#lines + 1] = ("and %d more"):format(broken - #problems) end
   return ("%s: %s cannot be taken; nothing was imported (partial leaves such rows out)\n  %s")
     :format(path, text.count(broken, "row"), table.concat(lines, "\n  "))
@@ -208,7 +212,8 @@ local function pages(task, report)
   local function put()
     if #rows > 0 then
       local done = task:import(rows)
-      report.judgements, report.again = report.judgements + done.judgements, report.again + done.again
+      report.judgements, report.again = report.judgements + done.judgements,
+        report.again + done.again
       report.items = report.items + done.items
     end
     if #items > 0 then task:add(items) end
@@ -247,7 +252,8 @@ function formats.import(task, path, given)
       local row
       if record then
         report.rows = report.rows + 1
-        row, field, problem = to_row(record, match, ("%s:%d:%d"):format(key, line, k), o, report.unasked)
+        row, field, problem = to_row(record, match, ("%s:%d:%d"):format(key, line, k), o,
+          report.unasked)
       end
       if not row then refuse(line, field, problem)
       elseif report.broken == 0 or o.partial then put(row) end
@@ -276,7 +282,8 @@ local function to_record(judgement, asks)
       list[#list + 1] = { kind = one.kind, name = one.name, value = value, text = said }
     end
   end
-  return { content = judgement.content, answers = list, annotator = judgement.annotator, id = judgement.id,
+  return { content = judgement.content, answers = list, annotator = judgement.annotator,
+    id = judgement.id,
            order = judgement.order, seconds = judgement.seconds, item = judgement.item }
 end
 
@@ -295,7 +302,9 @@ local function write_rows(file, name, following)
     local row, why = format.write(record, lost)
     if row then
       local said = core.json.encode(row)
-      if format.array then said = (report.rows > 0 and ",\n" or "\n") .. said else said = said .. "\n" end
+      if format.array then
+        said = (report.rows > 0 and ",\n" or "\n") .. said else said = said .. "\n"
+      end
       local ok, problem = file:write(said)
       if not ok then core.fail(problem) end
       report.rows = report.rows + 1

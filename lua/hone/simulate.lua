@@ -1,7 +1,8 @@
 -- simulate: annotators that are not people, to try a plan before money is spent.
 --
 --   local pool = hone.simulate.annotators { count = 30, skill = 0.8, spam = 0.1,
---     groups = { region = { north = 0.5, south = { share = 0.5, values = function(option) ... } } },
+--     groups = { region = { north = 0.5, south = { share = 0.5, values = function(option) ... } }
+-- },
 --     truth = function(item, option) return quality(option.text) end, seed = 1 }
 --   task:simulate(pool)                          they answer all they are served
 --   print(hone.simulate.plan { items = 200, overlap = 3, pool = pool, cost = 0.05 })
@@ -102,7 +103,8 @@ function simulate.annotators(given)
   local mix = random:shuffle(o.count)
   for i = 1, o.count do
     local person = { name = ("%s-%d"):format(o.name, i), attributes = {}, values = {}, answered = 0,
-                     spam = order[i] <= spammers and (order[i] % 2 == 1 and "random" or "first") or nil,
+                     spam = order[i] <= spammers and (order[i] % 2 == 1 and "random" or "first")
+                       or nil,
                      random = core.random(o.seed, "annotator " .. i) }
     person.skill = math.min(1, math.max(0.5, draw("skill", o.skill, i, random)))
     person.position = draw("position_bias", o.position_bias, i, random)

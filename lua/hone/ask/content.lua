@@ -51,7 +51,8 @@ function content.options(c)
   end
   local list = {}
   if is(c.options) then
-    for i, value in ipairs(c.options) do list[i] = option(value) end
+    for i, value in ipairs(c.options) do list[i] = option(value)
+  end
   elseif is(c.response) then
     list[1] = option(c.response, c.model)
   end

@@ -34,7 +34,9 @@ local function walk(self, value, n, fn)
   if count < n and not self.partial then
     return ("%d of %d responses are ranked (allowed: all of them)"):format(count, n)
   end
-  if count < 2 then return ("%s ranked (allowed: 2 or more)"):format(text.count(count, "response")) end
+  if count < 2 then
+    return ("%s ranked (allowed: 2 or more)"):format(text.count(count, "response"))
+  end
 end
 
 function ranking.check(self, value, c)

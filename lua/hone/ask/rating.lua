@@ -39,7 +39,8 @@ local function definition(metric)
     end
     if type(metric) == "table" and metric.scale then return metric end
   end
-  core.fail("ask.rating: takes a metric of hone.metric.define with a scale, or { name = , scale = }")
+  core.fail("ask.rating: takes a metric of hone.metric.define with a scale, "
+    .. "or { name = , scale = }")
 end
 
 local function text_of(value) return type(value) == "string" and value or nil end
@@ -50,7 +51,8 @@ local function from_metric(metric, given)
   if ok and type(found) == "string" then hash = found end
   local human = type(d.human) == "table" and d.human or {}
   return { name = given.name or d.name, scale = d.scale,
-           metric = { name = d.name, version = d.version, hash = hash }, anchors = given.anchors or d.anchors, optional = given.optional,
+           metric = { name = d.name, version = d.version, hash = hash }, anchors = given.anchors
+             or d.anchors, optional = given.optional,
            question = given.question or text_of(human.question) or text_of(d.question),
            guideline = given.guideline or text_of(d.guideline) or text_of(human.guideline) }
 end
@@ -80,7 +82,8 @@ function rating.init(self)
   self.scale = scale
   if scale.labels and #scale.labels < 2 then core.fail(where .. ": labels: fewer than 2") end
   if not scale.labels and (scale.level == "nominal" or not (scale.min and scale.max)) then
-    core.fail(("%s: needs %s"):format(where, scale.level == "nominal" and "labels" or "min and max"))
+    core.fail(("%s: needs %s"):format(where, scale.level == "nominal" and "labels"
+      or "min and max"))
   end
   if not scale.labels then
     if scale.min >= scale.max then
@@ -88,7 +91,8 @@ function rating.init(self)
         text.number(scale.max)))
     end
     if scale.level == "ordinal" then
-      if not (math.tointeger(scale.min) and math.tointeger(scale.max)) or scale.max - scale.min > 100 then
+      if not (math.tointeger(scale.min) and math.tointeger(scale.max))
+        or scale.max - scale.min > 100 then
         core.fail(where .. ": an ordinal scale goes by whole steps, at most 100")
       end
       scale.min, scale.max = math.tointeger(scale.min), math.tointeger(scale.max)
@@ -117,7 +121,9 @@ function rating.check(self, value)
   local list = steps(self)
   if list then
     if scale.labels then return ask.none_of(value, list) end
-    if math.type(value) == "integer" and value >= scale.min and value <= scale.max then return nil end
+    if math.type(value) == "integer" and value >= scale.min and value <= scale.max then
+      return nil
+    end
     return ("%s is not on the scale (allowed: %d to %d%s)"):format(text.value(value), scale.min,
       scale.max, scale.na and ", or na" or "")
   end
@@ -138,7 +144,8 @@ function rating.fields(self)
   local list, na = steps(self), self.scale.na
   if not list or #list > 9 then
     local low, high = self.scale.min, self.scale.max
-    local range = low and ("%s to %s"):format(text.number(low), text.number(high)) or ask.words(list)
+    local range = low and ("%s to %s"):format(text.number(low), text.number(high))
+      or ask.words(list)
     return { { title = ("%s (%s%s)"):format(self.question, range, na and ", na" or ""),
                kind = "line", parse = function(said)
       local value = said == "na" and said or self.scale.labels and said or tonumber(said) or said

@@ -76,10 +76,12 @@ end
 
 local function segment_problem(r, medium)
   local most = medium.duration or math.huge
-  local problem = number_problem("start", r.start, 0, most) or number_problem("end", r["end"], 0, most)
+  local problem = number_problem("start", r.start, 0, most) or number_problem("end", r["end"], 0,
+    most)
   if problem then return problem end
   if r.start >= r["end"] then
-    return ("end: %s is not after its start, %s"):format(text.number(r["end"]), text.number(r.start))
+    return ("end: %s is not after its start, %s"):format(text.number(r["end"]),
+      text.number(r.start))
   end
 end
 

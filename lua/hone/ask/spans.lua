@@ -66,7 +66,8 @@ local function parse(self, said, words)
   if not first then return nil, "expected words and a label, as: 3-5 " .. self.labels[1] end
   first, last = math.tointeger(first), math.tointeger(last ~= "" and last or first)
   if not first or not last or first < 1 or last > #words or first > last then
-    return nil, ("words %s to %s (allowed: 1 to %d)"):format(tostring(first), tostring(last), #words)
+    return nil, ("words %s to %s (allowed: 1 to %d)"):format(tostring(first), tostring(last),
+      #words)
   end
   local problem = ask.none_of(label, self.labels)
   if problem then return nil, "label: " .. problem end

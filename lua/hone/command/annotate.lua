@@ -11,7 +11,9 @@ return {
   words = { "STORE", "TASK" },
   flags = { { "as", "string", "NAME", doc = "who judges; reports show a number in its place" } },
   run = function(o)
-    if not o.as or not o.as:find("%S") then core.fail "annotate: --as NAME is missing: who judges" end
+    if not o.as or not o.as:find("%S") then
+      core.fail "annotate: --as NAME is missing: who judges"
+    end
     if not files.exists(o.store) then core.fail(("%s: there is no such store"):format(o.store)) end
     local task = stores.open(o.store):task(o.task)
     local status, judged, finished

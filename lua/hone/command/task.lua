@@ -12,7 +12,8 @@ local function counts_line(c, name)
   local state = c.state ~= "open" and (", %s"):format(c.state) or ""
   return ("%-20s %s of %s finished, %s, %s to come, %s open, %s skipped, %s flagged%s"):format(name,
     text.integer(c.finished), text.count(c.items, "item"), text.count(c.judgements, "judgement"),
-    text.integer(c.wanted), text.integer(c.live), text.integer(c.skipped), text.integer(c.flagged), state)
+    text.integer(c.wanted), text.integer(c.live), text.integer(c.skipped), text.integer(c.flagged),
+      state)
 end
 
 local function counts_of(c)
@@ -48,7 +49,8 @@ local function people(task)
     if a.state == "skipped" or a.state == "flagged" then
       of(a.annotator)[a.state] = of(a.annotator)[a.state] + 1
       if a.reason then
-        reasons[#reasons + 1] = { item = a.item, annotator = a.annotator, how = a.state, reason = a.reason }
+        reasons[#reasons + 1] = { item = a.item, annotator = a.annotator, how = a.state,
+          reason = a.reason }
       end
     end
   end
@@ -69,11 +71,14 @@ function actions.show(store, o, task)
     return
   end
   print(counts_line(c, c.name))
-  for _, one in ipairs(task.asks) do print(("  asks %s (%s): %s"):format(one.name, one.kind, one.question)) end
+  for _, one in ipairs(task.asks) do
+    print(("  asks %s (%s): %s"):format(one.name, one.kind, one.question))
+  end
   for _, one in ipairs(who) do
     print(("  %s: %s, %s each, %d skipped, %d flagged"):format(one.annotator,
       text.count(one.judged, "judgement"),
-      one.judged > 0 and ("%.1f s"):format(one.seconds / one.judged) or "-", one.skipped, one.flagged))
+      one.judged > 0 and ("%.1f s"):format(one.seconds / one.judged) or "-", one.skipped,
+        one.flagged))
   end
   for i = 1, math.min(20, #reasons) do
     local r = reasons[i]
@@ -83,7 +88,9 @@ end
 
 function actions.guideline(_, _, task)
   print(task:guideline() or "there is no guideline")
-  for word, meaning in pairs(task:glossary()) do print(("%s: %s"):format(word, tostring(meaning))) end
+  for word, meaning in pairs(task:glossary()) do
+    print(("%s: %s"):format(word, tostring(meaning)))
+  end
 end
 
 local function set(method, word)
@@ -102,7 +109,9 @@ local function say_counts(what, map)
   local list = {}
   for name in pairs(map) do list[#list + 1] = name end
   table.sort(list)
-  for _, name in ipairs(list) do io.stderr:write(("  %s: %s (%d)\n"):format(what, name, map[name])) end
+  for _, name in ipairs(list) do
+    io.stderr:write(("  %s: %s (%d)\n"):format(what, name, map[name]))
+  end
 end
 
 function actions.export(_, o, task)
@@ -123,13 +132,16 @@ function actions.import(store, o)
   local report = formats.import(task, o.file, { format = o.format, partial = o.partial or false,
                                                 annotator = o.as })
   if o.json then print(core.json.encode(report)) return end
-  print(("%s as %s: %s, %s new; %s here already"):format(text.count(report.rows, "row"), report.format,
+  print(("%s as %s: %s, %s new; %s here already"):format(text.count(report.rows, "row"),
+    report.format,
     text.count(report.judgements, "judgement"), text.count(report.items, "item"),
     text.integer(report.again)))
   for _, p in ipairs(report.problems) do
     io.stderr:write(("  line %d: %s: %s\n"):format(p.line, p.field, p.problem))
   end
-  if report.broken > 0 then io.stderr:write(("  left out: %s\n"):format(text.count(report.broken, "row"))) end
+  if report.broken > 0 then
+    io.stderr:write(("  left out: %s\n"):format(text.count(report.broken, "row")))
+  end
   say_counts("not asked by the task", report.unasked)
 end
 
@@ -147,7 +159,9 @@ function actions.adjudicate(_, o, task)
   for _, one in ipairs(task.asks) do
     local j = answers.tables[one.name]
     if j and (not o.ask or o.ask == one.name) then
-      local ok, records = pcall(function() return labels_of(answers, one.name, o.by):adjudicate {} end)
+      local ok, records = pcall(function()
+        return labels_of(answers, one.name, o.by):adjudicate {}
+      end)
       if not ok then
         if o.ask then error(records, 0) end
       else
@@ -160,17 +174,19 @@ function actions.adjudicate(_, o, task)
             print(("%s: %s"):format(one.name, tostring(record)))
           end
         end
-        if not o.json then print(("%s: %s"):format(one.name, text.count(#records, "disputed item"))) end
+        if not o.json then print(("%s: %s"):format(one.name, text.count(#records,
+          "disputed item"))) end
       end
     end
   end
   if not any then core.fail "task adjudicate: there are no judgements to compare yet" end
 end
 
-local names = { "list", "show", "guideline", "pause", "resume", "close", "export", "import", "adjudicate" }
+local names = { "list", "show", "guideline", "pause", "resume", "close", "export", "import",
+  "adjudicate" }
 
 return {
-  summary = "Look after the tasks of a store: " .. table.concat(names, ", ") .. ".",
+  summary = "Look after the tasks of a store: list, show, pause, import, export, adjudicate ...",
   words = { "STORE", "[ACTION]", "[TASK]", "[FILE]" },
   flags = {
     { "format", "string", "NAME",

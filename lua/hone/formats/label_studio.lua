@@ -35,7 +35,9 @@ local function answer_of(result)
   if kind == "pairwise" then
     local choice = ({ left = "first", right = "second" })[value.selected]
     if value.selected == nil or value.selected == core.null then choice = "tie" end
-    if not choice then return nil, ("selected: %s (allowed: left, right)"):format(text.value(value.selected)) end
+    if not choice then
+      return nil, ("selected: %s (allowed: left, right)"):format(text.value(value.selected))
+    end
     return { kind = "preference", name = result.from_name, value = choice }
   elseif kind == "rating" then
     if type(value.rating) ~= "number" then
@@ -101,7 +103,8 @@ function write.rating(one)
   if type(one.value) == "number" then return "rating", { rating = one.value } end
 end
 function write.labels(one)
-  return "choices", { choices = core.json.list(type(one.value) == "table" and one.value or { one.value }) }
+  return "choices", { choices = core.json.list(type(one.value) == "table" and one.value or {
+    one.value }) }
 end
 function write.verdict(one)
   local word = type(one.value) == "table" and one.value.verdict or one.value
@@ -117,7 +120,8 @@ local function results_of(record, lost)
     if one.kind == "spans" and type(one.value) == "table" then
       for _, span in ipairs(one.value) do
         out[#out + 1] = { type = "labels", from_name = one.name, to_name = "response",
-          value = { start = span.start, ["end"] = span["end"], labels = core.json.list { span.label } } }
+          value = { start = span.start, ["end"] = span["end"], labels = core.json.list {
+            span.label } } }
       end
     else
       local kind, value
@@ -153,7 +157,8 @@ return {
             end
           end
         end
-        records[#records + 1] = { content = c, answers = answers, annotator = person(a.completed_by),
+        records[#records + 1] = { content = c, answers = answers,
+          annotator = person(a.completed_by),
                                   order = meta.order, seconds = a.lead_time }
       end
     end

@@ -149,7 +149,8 @@ formats.completion = {
     end
     local prompt, completion = row.prompt, row.completion
     if type(completion) ~= "string" and not (type(completion) == "table" and #completion > 0) then
-      return nil, "completion", ("expected a text or messages, got %s"):format(text.value(completion))
+      return nil, "completion",
+        ("expected a text or messages, got %s"):format(text.value(completion))
     end
     return { { content = carry(row, { prompt = prompt, response = completion }),
                answers = { { kind = "verdict", value = verdicts[row.label] } },
@@ -171,7 +172,8 @@ formats.completion = {
 formats.hh = {
   asks = preference_ask,
   fits = function(row)
-    return type(row.chosen) == "string" and not is(row.prompt) and row.chosen:find("\n\nHuman:", 1, true)
+    return type(row.chosen) == "string" and not is(row.prompt) and row.chosen:find("\n\nHuman:", 1,
+      true)
   end,
   read = function(row)
     local prompts, last = {}, {}
@@ -262,7 +264,9 @@ local winners = { model_a = "a", model_b = "b", tie = "tie", ["tie (bothbad)"] =
 local function arena_sides(row)
   local a = is(row.conversation_a) and row.conversation_a or row.response_a
   local b = is(row.conversation_b) and row.conversation_b or row.response_b
-  if type(a) == "table" and type(b) == "table" and #a > 0 and #b > 0 then return forms.common(a, b) end
+  if type(a) == "table" and type(b) == "table" and #a > 0 and #b > 0 then
+    return forms.common(a, b)
+  end
   if type(a) == "string" and type(b) == "string" then return row.prompt or "", a, b end
 end
 
@@ -276,7 +280,9 @@ formats.arena = {
         text.value(row.winner))
     end
     local prompt, a, b = arena_sides(row)
-    if not prompt then return nil, "conversation_a", "expected conversations, or response_a and response_b" end
+    if not prompt then
+      return nil, "conversation_a", "expected conversations, or response_a and response_b"
+    end
     local given = { annotator = row.annotator or row.judge, order = row.order or 1,
                     seconds = row.seconds, margin = row.margin, weight = row.weight,
                     posterior = row.posterior, id = row.id or row.question_id }

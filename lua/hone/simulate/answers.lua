@@ -34,7 +34,8 @@ end
 local function number_of(pool, c, option, ask)
   local value = true_value(pool, c, option, ask)
   if type(value) ~= "number" then
-    core.fail(("simulate: truth of %s: expected a number, got %s"):format(ask.name, text.value(value)))
+    core.fail(("simulate: truth of %s: expected a number, got %s"):format(ask.name,
+      text.value(value)))
   end
   return value
 end

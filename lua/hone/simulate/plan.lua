@@ -122,7 +122,8 @@ end
 
 local function agreement(j)
   local ok, found = pcall(function()
-    return core.instance("quality", "agreement", { methods = { "percent", "krippendorff" } }):check(j)
+    return core.instance("quality", "agreement", { methods = { "percent",
+      "krippendorff" } }):check(j)
   end)
   if not ok then return nil, nil end
   local function value(one)
