@@ -289,7 +289,7 @@ function methods:watched()
   self.held_out = self.held_out or encode(self, o.eval.data)
   local prompts = table.move(self.held_out, 1, math.min(#self.held_out, o.eval.prompts), 1, {})
   local samples = o.policy.generate_plain(prompts, self:seed "evaluation")
-  local mean = moments((self.reward(samples, { update = false })):values())
+  local mean = moments((self.reward(samples, { learn = false })):values())
   return mean and -mean
 end
 

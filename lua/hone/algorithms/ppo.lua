@@ -71,7 +71,9 @@ return hone.algorithm("ppo", {
     local penalty = T.kl(roll.logp, reference, estimator)
     local reward = T.score_at_end(paid, roll.lengths)
     if not in_loss then reward = reward - state.kl_weight * penalty end
-    if dense then reward = reward + dense end
+    if dense then                                                       -- beside the score
+      reward = reward + T.where(dense:eq(dense), dense, T.zeros { roll.tokens })
+    end
     if o.whiten_rewards then
       reward = T.whiten(reward, { mean = false, variance = o.variance, mask = roll:mask() })
     end

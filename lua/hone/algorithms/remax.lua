@@ -25,7 +25,7 @@ return hone.algorithm("remax", {
   { "gamma", "number", default = 1, min = 0, max = 1, doc = "discount" },
 }, function(o, run)
   for step, prompts in run:batches(o.prompts) do
-    local greedy = o.reward(o.policy:greedy(prompts), { update = false })  -- [prompts]
+    local greedy = o.reward(o.policy:greedy(prompts), { learn = false })  -- [prompts]
     local roll <close> = o.policy:generate { prompts = prompts, samples = o.samples,
                                              seed = run:seed("rollout/" .. step) }
     local score = o.reward(roll)                                        -- [samples]
