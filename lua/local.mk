@@ -10,6 +10,7 @@ nobase_dist_luadata_DATA += lua/hone/algorithms/reinforce_pp.lua
 nobase_dist_luadata_DATA += lua/hone/algorithms/remax.lua
 nobase_dist_luadata_DATA += lua/hone/algorithms/rloo.lua
 nobase_dist_luadata_DATA += lua/hone/annotate.lua
+nobase_dist_luadata_DATA += lua/hone/annotate/keys.lua
 nobase_dist_luadata_DATA += lua/hone/answers.lua
 nobase_dist_luadata_DATA += lua/hone/args.lua
 nobase_dist_luadata_DATA += lua/hone/ask.lua

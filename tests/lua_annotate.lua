@@ -137,6 +137,25 @@ test("a_killed_program_has_saved_what_it_acknowledged", function()
   equal(judgements(task)[2].answers.preference, "tie")
 end)
 
+test("answers_given_after_the_lease_ended_are_saved_or_said_to_be_lost", function()
+  local _, task = store_with({ hone.ask.verdict {} }, { { id = "a", response = "x" } }, { lease = 1 })
+  -- No one else took the item: its next lease takes the answer.
+  drive "expect What do you\nwait 1500\nsend 1\nexpect 1 judgement saved\nstatus 0\n"
+  equal(#judgements(task), 1)
+  local store
+  store, task = store_with({ hone.ask.verdict {} }, { { id = "a", response = "x" } },
+    { lease = 1, overlap = 1 })
+  s.write("other.lua", [[
+    local hone = require "hone"
+    local task = hone.store "s.db":task "t"
+    local a = task:next(task.store:annotator "bob")
+    task:submit(a, { verdict = "negative" })]])
+  drive(("expect What do you\nwait 1500\nrun '%s/hone' run other.lua\nsend 1\nexpect was not saved\n"
+      .. "send d\nexpect 0 judgements saved\nstatus 0\n"):format(os.getenv "HONE_BUILD"))
+  equal({ #judgements(task), judgements(task)[1].answers.verdict }, { 1, "negative" })
+  assert(store:verify().ok)
+end)
+
 test("the_screen_follows_the_size_and_long_text_scrolls", function()
   local long = {}
   for i = 1, 60 do long[i] = "line " .. i end

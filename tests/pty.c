@@ -6,6 +6,8 @@
  *   resize C R      change the size
  *   signal N        send signal N to the program
  *   status N        wait for the end; its exit status is N (128 and the signal, where one ended it)
+ *   wait N          N milliseconds
+ *   run COMMAND     of the shell, beside the program
  *   cooked          the terminal is in line mode, with echo, as it began
  * What is shown is compared without escape sequences. Exits with 0, or 1 and the
  * screen's text on standard output. */
@@ -146,6 +148,10 @@ static int step(struct session *s, const char *word, const char *rest)
         return send_text(s, rest);
     if (strcmp(word, "status") == 0)
         return ended(s, atoi(rest));
+    if (strcmp(word, "wait") == 0)
+        return usleep((unsigned)atoi(rest) * 1000);
+    if (strcmp(word, "run") == 0)
+        return system(rest) ? fail(s, "failed: ", rest) : 0;
     if (strcmp(word, "cooked") == 0)
         return cooked(s);
     if (strcmp(word, "signal") == 0)
