@@ -2,7 +2,8 @@
 --
 --   local t <close> = terminal.open()         fails without a terminal
 --   t:draw { head = , body = { { text, style }, ... }, foot = { ... } }
---   local key, text = t:key()                 "a", "enter", "up", "ctrl-c", "paste", "resize", "end"
+--   local key, text = t:key()                 "a", "enter", "up", "ctrl-c", "paste", "resize",
+-- "end"
 --   local line = t:line("reason: ")           nil: given up (Escape)
 --   terminal.wrap(text, columns)              a list of lines
 --
@@ -63,6 +64,10 @@ local function cut(word, columns)
 end
 
 local function wrap_line(lines, text, columns)
+  if terminal.width(text) <= columns then
+    lines[#lines + 1] = text
+    return
+  end
   local line, used = text:match("^%s*"):sub(1, columns // 2), 0
   used = #line
   for word in text:gmatch("%S+") do
