@@ -10,4 +10,5 @@ dist_doc_DATA += docs/parity.md
 dist_doc_DATA += docs/performance.md
 dist_doc_DATA += docs/plugins.md
 dist_doc_DATA += docs/quality.md
+dist_doc_DATA += docs/reliability.md
 dist_doc_DATA += docs/store.md
