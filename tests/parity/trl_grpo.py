@@ -47,10 +47,16 @@ def padded(samples):
 
 
 def logps(model, ids, mask, keep):
-    position = (mask.cumsum(-1) - 1).clamp(min=0)
-    logits = model(input_ids=ids, attention_mask=mask, position_ids=position).logits[:, -keep - 1:-1] / TEMPERATURE
-    every = logits.log_softmax(-1)
-    return every.gather(-1, ids[:, -keep:, None]).squeeze(-1), -(every.exp() * every).sum(-1)
+    """Of the answers' tokens, and entropies; each row run alone, without its padding."""
+    logp, entropy = [], []
+    for row, on in zip(ids, mask.bool()):
+        left, own = int((~on[:-keep]).sum()), int(on[-keep:].sum())
+        row = row[left:len(row) - keep + own]
+        every = (model(input_ids=row[None]).logits[0, -own - 1:-1] / TEMPERATURE).log_softmax(-1)
+        pad = (0, keep - own)
+        logp.append(torch.nn.functional.pad(every.gather(-1, row[-own:, None]).squeeze(-1), pad))
+        entropy.append(torch.nn.functional.pad(-(every.exp() * every).sum(-1), pad))
+    return torch.stack(logp), torch.stack(entropy)
 
 
 def whole(model, x):
@@ -63,7 +69,7 @@ def loss_of(model, x, case):
     """TRL's own loss; the stand-in has what the method reads."""
     self = types.SimpleNamespace(
         model=types.SimpleNamespace(training=True), args=types.SimpleNamespace(
-            delta=None, use_bias_correction_kl=False, steps_per_generation=1),
+            delta=None, use_bias_correction_kl=case["unbiased"], steps_per_generation=1),
         loss_type=case["loss_type"], importance_sampling_level=case["level"], beta=case["beta"],
         epsilon_low=case["low"], epsilon_high=case["high"], max_completion_length=8, top_entropy_quantile=1.0,
         off_policy_mask_threshold=None, use_vllm=False, aux_loss_enabled=False, temperature=TEMPERATURE,
@@ -101,14 +107,15 @@ def values():
     cases = []
     for loss_type in ["grpo", "bnpo", "dapo", "dr_grpo", "cispo"]:
         for level in ["token", "sequence"]:
-            for beta, entropy in ((0.0, 0.0), (0.125, 0.0)) + (((0.0, 0.25),) if loss_type == "dapo" else ()):
+            more = ((0.0, 0.25, False), (0.125, 0.0, True)) if loss_type == "dapo" else ()
+            for beta, entropy, unbiased in ((0.0, 0.0, False), (0.125, 0.0, False)) + more:
                 low, high = (0.2, 0.28) if level == "token" else (0.0625, 0.09375)
                 if loss_type == "cispo":
                     high = 1 + high                                     # TRL's is the bound itself
                 scale = "none" if loss_type == "dr_grpo" else "group"
                 advantage = centred if scale == "none" else centred / (reward.std(1, keepdim=True) + 1e-4)
                 case = {"loss_type": loss_type, "level": level, "beta": beta, "entropy": entropy, "low": low,
-                        "high": high, "scale": scale}
+                        "high": high, "scale": scale, "unbiased": unbiased}
                 model.zero_grad()
                 loss = loss_of(model, {**x, "advantages": advantage.flatten()}, case)
                 loss.backward()
@@ -135,7 +142,7 @@ def curve(iterations, beta, steps=20):
     rng = random.Random(9)
     prompts = [" ".join(str(rng.randrange(3, vocab)) for _ in range(rng.randrange(2, 6))) for _ in range(6)]
     o = {"lr": 2e-3, "weight_decay": 0.01, "clip": 1.0, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "kl": beta,
-         "epochs": iterations, "group": 4, "prompts": 2, "max_tokens": 8, "clip_low": 0.2, "clip_high": 0.28}
+         "unbiased": True, "epochs": iterations, "group": 4, "prompts": 2, "max_tokens": 8, "clip_low": 0.2, "clip_high": 0.28}
     args = trl.GRPOConfig(
         output_dir="/tmp/trl_curve", per_device_train_batch_size=o["group"] * o["prompts"], max_steps=steps,
         num_generations=o["group"], num_iterations=iterations, beta=beta, epsilon=0.2, epsilon_high=0.28,

@@ -4,7 +4,8 @@
 
 writes trl_ppo.json. trl 0.11.4 is the last whose PPOTrainer has rewards, advantages and losses as methods; they are
 called on a stand-in, with parity/models/llama and a value head in double. The second update moves values beyond
-their clip. The names that newer transformers lack are of no use here.
+their clip. Where rewards are whitened, answers are equally long: what TRL makes of padding there reaches the tokens
+before it. The names that newer transformers lack are of no use here.
 """
 import os
 import random
@@ -27,9 +28,9 @@ from trl.trainer.utils import AdaptiveKLController  # noqa: E402
 here = os.path.dirname(os.path.abspath(__file__))
 
 
-def samples_of(rng):
+def samples_of(rng, length):
     ids = lambda n: [rng.randrange(3, 67) for _ in range(n)]
-    return [{"prompt": ids(rng.randrange(2, 6)), "response": ids(rng.randrange(1, 8)),
+    return [{"prompt": ids(rng.randrange(2, 6)), "response": ids(length or rng.randrange(1, 8)),
              "reward": rng.randrange(-32, 32) / 16} for _ in range(6)]
 
 
@@ -57,7 +58,7 @@ def two_updates(o):
     head.weight.data = torch.tensor([[rng.randrange(-32, 32) / 256 for _ in range(model.config.hidden_size)]]).double()
     head.bias.data = torch.tensor([0.125]).double()
     start = {"weight": head.weight[0].tolist(), "bias": head.bias.tolist()}
-    samples = samples_of(rng)
+    samples = samples_of(rng, o.get("length"))
     width = max(len(s["response"]) for s in samples)
     mask = torch.tensor([[1.0] * len(s["response"]) + [0.0] * (width - len(s["response"])) for s in samples]).double()
     with torch.no_grad():
@@ -85,8 +86,8 @@ def two_updates(o):
         for p in parameters:
             p.grad = None
         logp, value = forward(model, head, samples, width)
-        policy, critic, _ = PPOTrainer.loss(self, old, values, torch.zeros(*old.shape, 2), value, logp, mask, advantages,
-                                            returns)
+        policy, critic, _ = PPOTrainer.loss(self, old, values, torch.zeros(*old.shape, 2), value, logp, mask,
+                                            advantages, returns)
         (policy + critic).backward()
         losses.append((policy + critic).item())
         value_losses.append(critic.item() / o["value_weight"])
@@ -106,5 +107,6 @@ if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
     write(sys.argv[1], "trl_ppo.json", {
         "versions": {"trl": trl.__version__, "torch": torch.__version__},
-        "cases": [two_updates(base), two_updates({**base, "gamma": 0.9, "lambda": 0.8, "value_clip": 0.015625, "clip": 0.1,
-                                                  "whiten_rewards": True, "estimator": "k2", "lr": 0.5})]})
+        "cases": [two_updates(base), two_updates({**base, "gamma": 0.9, "lambda": 0.8, "value_clip": 0.015625,
+                                                  "clip": 0.1, "whiten_rewards": True, "length": 6,
+                                                  "estimator": "k2", "lr": 0.5})]})

@@ -56,6 +56,8 @@ return hone.algorithm("grpo", {
   { "kl_in", "choice", default = "loss", choices = { "loss", "reward" }, doc = "where KL counts" },
   { "estimator", "choice", choices = { "k1", "k2", "k3" },
     doc = "of KL; unset: k2 in the loss, k1 in the reward" },
+  { "unbiased", "boolean", default = false,
+    doc = "KL in the loss times the ratio: the gradient of k3 is then KL's, arXiv:2512.02556" },
   { "entropy", "number", default = 0, min = 0, doc = "weight of an entropy bonus" },
   { "ratio", "choice", default = "token", choices = { "token", "sequence" }, doc = "whose probability" },
   { "objective", "choice", default = "clip", choices = { "clip", "cispo" }, doc = "of the policy" },
@@ -100,8 +102,9 @@ return hone.algorithm("grpo", {
           end
           stats.clipped = (ratio * a):gt(clipped * a)
           if in_loss then
-            stats.kl_loss = T.kl(logp, part:spread(reference), estimator)
-            loss = loss + o.kl * stats.kl_loss
+            local penalty = T.kl(logp, part:spread(reference), estimator)
+            if o.unbiased then penalty = penalty * ratio end
+            loss, stats.kl_loss = loss + o.kl * penalty, penalty
           end
           if o.entropy > 0 then
             loss, stats.entropy = loss - o.entropy * entropy, entropy
