@@ -15,8 +15,10 @@ typedef struct lister {
 
 /* Parameters of each: ?1 after, ?2 limit, ?3 task, ?4 item, ?5 annotator (0: any), ?6 current. */
 static const lister listers[] = {
-    { "items", "SELECT i.id, i.hash, i.content FROM items i WHERE i.id > ?1 AND (?4 = 0 OR i.id ="
-      " ?4) AND ?3 + ?5 + ?6 >= 0 ORDER BY i.id LIMIT ?2", "id:h content:j", false },
+    /* A range, which the key serves, where (?4 = 0 OR i.id = ?4) would look at every item. */
+    { "items", "SELECT i.id, i.hash, i.content FROM items i WHERE i.id > max(?1, ?4 - 1) AND i.id"
+      " <= CASE WHEN ?4 = 0 THEN 9223372036854775807 ELSE ?4 END AND ?3 + ?5 + ?6 >= 0 ORDER BY"
+      " i.id LIMIT ?2", "id:h content:j", false },
     { "tasks", "SELECT t.id, t.name, t.state, t.version FROM tasks t WHERE t.id > ?1 AND ?3 + ?4 +"
       " ?5 + ?6 >= 0 ORDER BY t.id LIMIT ?2", "name:t state:t version:i", false },
     { "entries", "SELECT e.id, i.hash, i.content, e.sides, e.wanted, e.gold, e.done, e.live,"
