@@ -187,6 +187,17 @@ test("tokens_and_texts_of_a_sample_get_one_score", function()
   equal(by_tokens, again)
 end)
 
+test("bytes_that_are_no_text_are_scored_and_tokens_of_others_refused", function()
+  local wild = new_model(5):generate { prompts = { "q" }, max_tokens = 30, samples = 8,
+                                       temperature = 2, ignore_eos = true }
+  for _, x in ipairs((liked:scores(wild))) do assert(x == x) end
+  local others = hone.model.new(config, { seed = 1 })
+    :set_tokenizer(hone.tokenizer.bpe {}:train({ "the theme of the thesis" }, 258))
+  local answers = others:generate { prompts = { { 1, 2 } }, max_tokens = 30, samples = 4,
+                                    temperature = 1, ignore_eos = true }
+  fails("reward-model-tokenizer", function() liked:scores(answers) end)
+end)
+
 test("saved_and_loaded_it_gives_the_same_bits", function()
   liked:normalise(samples)
   local scores = liked:scores(samples)

@@ -38,13 +38,17 @@ end
 
 -- ---- tokens of samples ----
 
--- Whether a sample's tokens are of this model's tokenizer.
+-- Bytes that are no UTF-8 are shown in several ways: only ASCII is compared.
+local function ascii(words) return (words:gsub("[\x80-\xff]", "")) end
+
+-- Another tokenizer's tokens say other words.
 local function check_tokens(self, sample, tokens)
   local tokenizer = self.model.tokenizer
   if not tokenizer or not sample.response then return end
   local from = #tokens - sample.response_tokens + 1
   local said = from <= #tokens and tokenizer:decode(tokens:slice(from, #tokens)) or ""
-  local given = sample.response
+  local given = ascii(sample.response)
+  said = ascii(said)
   if said:sub(1, #given) ~= given and given:sub(1, #said) ~= said then
     core.fail("reward_model: the samples' tokens are not of its tokenizer: " ..
       "retokenise = true judges their texts")
