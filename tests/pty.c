@@ -11,6 +11,7 @@
  *   cooked          the terminal is in line mode, with echo, as it began
  * What is shown is compared without escape sequences. Exits with 0, or 1 and the
  * screen's text on standard output. */
+#define _GNU_SOURCE /* memmem */
 #include <ctype.h>
 #include <errno.h>
 #include <poll.h>
