@@ -1,5 +1,5 @@
--- answers: what a model says to a few rows before and after training, and how
--- metrics score it.
+-- answers: what a model says to a few rows before and after training, and how the
+-- reward, its parts and metrics score it.
 local core = require "hone.core"
 
 local answers = {}
@@ -28,12 +28,31 @@ local function prompts_of(model, data, o)
   return list
 end
 
+-- Scores of a reward and its parts, or of a metric: { name, summary, values }. A reward of
+-- one part is that part.
+local function scored(samples, o)
+  local list = {}
+  if o.reward then
+    local values, components = o.reward(samples, { learn = false })
+    list[1] = { name = "reward", summary = components.total, values = values:values() }
+    for _, c in ipairs(#components > 1 and components or {}) do
+      list[#list + 1] = { name = c.name, summary = c.summary, values = c.values:values() }
+    end
+  end
+  for _, metric in ipairs(o.metrics) do
+    local scores, values = metric(samples), {}
+    for i = 1, #samples do values[i] = scores[i] or 0 / 0 end
+    list[#list + 1] = { name = metric.name, summary = scores:summary(), values = values }
+  end
+  return list
+end
+
 --- { samples = { { prompt, response, reference, scores }, ... }, metrics =
---- { name = summary } } of the first rows of data; o: count, max_tokens,
---- template, metrics, seed.
+--- { name = summary }, order = names } of the first rows of data; o: count, max_tokens,
+--- template, metrics, reward (hone.reward, whose parts are scores, too), seed.
 function answers.collect(model, data, o)
   local prompts = prompts_of(model, data, o)
-  local out = { samples = core.json.list {}, metrics = {} }
+  local out = { samples = core.json.list {}, metrics = {}, order = core.json.list {} }
   if #prompts == 0 then return out end
   local samples = core.generate(model, prompts, { max_tokens = o.max_tokens, seed = o.seed })
   for i = 1, #samples do
@@ -41,10 +60,13 @@ function answers.collect(model, data, o)
     out.samples[i] = { prompt = model.tokenizer:decode(prompts[i].ids), response = s.response,
                        reference = prompts[i].reference, scores = {} }
   end
-  for _, metric in ipairs(o.metrics) do
-    local scores = metric(samples)
-    out.metrics[metric.name] = scores:summary()
-    for i = 1, #samples do out.samples[i].scores[metric.name] = scores[i] end
+  for _, it in ipairs(scored(samples, o)) do
+    if not out.metrics[it.name] then
+      out.metrics[it.name], out.order[#out.order + 1] = it.summary, it.name
+      for i, x in ipairs(it.values) do
+        out.samples[i].scores[it.name] = x == x and x or nil
+      end
+    end
   end
   return out
 end

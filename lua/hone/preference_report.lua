@@ -1,30 +1,8 @@
--- preference_report: what a run of hone.preference adds to its report: curves of margin,
--- accuracy, rewards and log-probabilities; the test part; rows that were left out.
+-- preference_report: what a run of hone.preference adds to its report: the test part, and
+-- rows that were left out.
 local core = require "hone.core"
 local svg = require "hone.svg"
 local text = require "hone.text"
-
-local function points(history, key)
-  local list = {}
-  for _, line in ipairs(history) do
-    if type(line[key]) == "number" then list[#list + 1] = { line.step, line[key] } end
-  end
-  return list
-end
-
--- Both parts of some statistics in one chart.
-local function chart(history, title, names)
-  local series = {}
-  for _, name in ipairs(names) do
-    local word = #names > 1 and (name:match "_(%w+)$" .. ", ") or ""
-    local validation = points(history, "validation_" .. name)
-    series[#series + 1] = { name = word .. "training", points = points(history, name) }
-    if #validation > 0 then
-      series[#series + 1] = { name = word .. "validation", points = validation, dots = true }
-    end
-  end
-  return svg.chart { title = title, x = "step", series = series }
-end
 
 local function figures(tested)
   if not tested or tested == core.null then return "" end
@@ -62,11 +40,5 @@ local function rows_table(data)
 end
 
 return function(run)
-  local history = run:history()
-  return '<div class="charts">' .. table.concat({
-    chart(history, "margin of rewards, chosen less rejected", { "margin" }),
-    chart(history, "accuracy: share with a margin above 0", { "accuracy" }),
-    chart(history, "rewards", { "reward_chosen", "reward_rejected" }),
-    chart(history, "log-probabilities of answers, nats", { "logp_chosen", "logp_rejected" }),
-  }, "\n") .. "</div>" .. figures(run.record.tested) .. rows_table(run.record.data or {})
+  return figures(run.record.tested) .. rows_table(run.record.data or {})
 end

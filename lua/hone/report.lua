@@ -1,7 +1,9 @@
--- report: <run>/report.html, one page that needs nothing else: figures, curves,
--- what run:sections() adds, answers before and after, what was cleaned and cut, options.
+-- report: <run>/report.html, one page that needs nothing else: what the doctor found,
+-- figures, curves, what run:sections() adds, answers before and after, what was cleaned
+-- and cut, options.
+local answers = require "hone.report_answers"
 local core = require "hone.core"
-local files = require "hone.files"
+local curves = require "hone.report_curves"
 local svg = require "hone.svg"
 local text = require "hone.text"
 
@@ -9,21 +11,52 @@ local report = {}
 local escape = svg.escape
 
 local style = [[
-body { font: 15px/1.5 system-ui, sans-serif; color: #1d2430; background: #fff;
-  max-width: 960px; margin: 2em auto; padding: 0 1em }
-h1 { font-size: 1.5em; margin-bottom: 0 }
-h2 { font-size: 1.15em; margin-top: 2em }
-.lead { color: #5b6573; margin-top: .2em }
-pre { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap }
-table { border-collapse: collapse; width: 100% }
+:root { color-scheme: light dark; --paper: #fff; --card: #f7f8fa; --ink: #1d2430;
+  --soft: #5b6573; --grid: #e3e6ea; --mark: #2f6fde; --good: #2c7a3f; --bad: #b3341f;
+  --warn: #b7791f; --warned: #fdf6e7 }
+@media (prefers-color-scheme: dark) { :root { --paper: #14171c; --card: #1b1f26; --ink: #e4e7eb;
+  --soft: #9aa4b2; --grid: #2b3038; --mark: #6d9bf1; --good: #6cc287; --bad: #ef7a70;
+  --warn: #e0b050; --warned: #2a2417 } }
+* { box-sizing: border-box }
+body { font: 15px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 1080px; margin: 2.5em auto; padding: 0 1.2em }
+h1 { font-size: 1.6em; margin: 0; letter-spacing: -.01em }
+h2 { font-size: 1.2em; margin: 2.4em 0 .6em }
+h3 { font-size: .95em; margin: 1.6em 0 .5em; color: var(--soft); font-weight: 600 }
+h4 { font-size: .8em; margin: 0 0 .3em; color: var(--soft); font-weight: 500 }
+.lead { color: var(--soft); margin: .2em 0 1.4em }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .8em;
+  margin: 1.4em 0 }
+.tile { background: var(--card); border-radius: 10px; padding: .7em 1em }
+.tile b { display: block; font-size: 1.35em; font-weight: 600; letter-spacing: -.01em;
+  font-variant-numeric: tabular-nums }
+.tile span { color: var(--soft); font-size: .85em }
+.finding { background: var(--warned); border-left: 4px solid var(--warn); border-radius: 6px;
+  padding: .7em 1em; margin: .7em 0 }
+.finding b { display: block } .finding p { margin: .2em 0 0 } .finding .do { color: var(--soft) }
+.failed { border-color: var(--bad) }
+pre { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere;
+  background: var(--card); border-radius: 10px; padding: 1em }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 td, th { text-align: left; vertical-align: top; padding: .35em .8em .35em 0;
-  border-bottom: 1px solid #e6e8eb }
-th { color: #5b6573; font-weight: 500 }
-td.text { white-space: pre-wrap; overflow-wrap: anywhere; width: 25% }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 1em }
-svg { width: 100%; height: auto }
-svg text { font: 11px system-ui, sans-serif; fill: #5b6573 }
-svg text.title { font-size: 13px; fill: #1d2430 }]]
+  border-bottom: 1px solid var(--grid); overflow-wrap: anywhere }
+th { color: var(--soft); font-weight: 500 }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(440px, 1fr)); gap: .9em }
+@media (max-width: 520px) { .charts { grid-template-columns: 1fr } }
+.charts svg { background: var(--card); border-radius: 10px; padding: .5em }
+svg { width: 100%; height: auto; display: block }
+svg line { stroke: var(--grid) }
+svg text { font: 11px system-ui, sans-serif; fill: var(--soft) }
+svg text.title { font-size: 13px; fill: var(--ink) }
+.card { background: var(--card); border-radius: 10px; padding: 1em; margin: .9em 0 }
+.prompt { white-space: pre-wrap; overflow-wrap: anywhere; font-weight: 500; margin-bottom: .8em }
+.sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 1.2em }
+.said { white-space: pre-wrap; overflow-wrap: anywhere }
+.chips { margin: .5em 0 0; display: flex; flex-wrap: wrap; gap: .4em }
+.chip { font-size: .8em; color: var(--soft); border: 1px solid var(--grid); border-radius: 99px;
+  padding: .05em .7em; font-variant-numeric: tabular-nums }
+.chip b { color: var(--ink); font-weight: 600 }
+.chip.up b { color: var(--good) } .chip.down b { color: var(--bad) }]]
 
 local function row(tag, ...)
   local cells = {}
@@ -33,24 +66,81 @@ end
 
 local function is(value) return value ~= nil and value ~= core.null end
 
+-- ---- on top ----
+
+-- What broke the run off, then what the doctor found, in the order of steps.
+local function findings(record)
+  local out = {}
+  if is(record.problem) then
+    out[1] = ('<div class="finding failed"><b>The run failed</b><p>%s</p></div>'):format(
+      escape(record.problem))
+  end
+  for _, f in ipairs(is(record.findings) and record.findings or {}) do
+    out[#out + 1] = ('<div class="finding"><b>Step %s: %s</b><p>%s.</p><p class="do">%s.</p></div>')
+      :format(text.integer(f.step), escape(f.cause), escape(f.evidence), escape(f.remedy))
+  end
+  return table.concat(out, "\n")
+end
+
+local function tile(value, label)
+  return ('<div class="tile"><b>%s</b><span>%s</span></div>'):format(escape(value), escape(label))
+end
+
+-- Means of a curve's first and last tenth.
+local function ends(history, key)
+  local values, first, last = {}, 0, 0
+  for _, line in ipairs(history) do
+    if type(line[key]) == "number" then values[#values + 1] = line[key] end
+  end
+  if #values == 0 then return nil end
+  local w = math.max(1, #values // 10)
+  for k = 1, w do first, last = first + values[k] / w, last + values[#values - w + k] / w end
+  return first, last
+end
+
+-- Figures at a glance: from where to where the run went.
+local shown_ends = {
+  { "reward", "reward" }, { "validation_reward", "reward, held out" }, { "loss", "loss" },
+  { "validation_loss", "validation loss" }, { "validation_accuracy", "accuracy, validation" },
+  { "margin", "margin" }, { "kl", "KL, nats an answer" }, { "length", "tokens an answer" },
+}
+
+local function tiles(record, history)
+  local out, seconds, steps = {}, 0, 0
+  local algorithm = ends(history, "reward") ~= nil
+  for _, it in ipairs(shown_ends) do
+    local first, last = ends(history, it[1])
+    if first and #out < 4 and not (algorithm and it[1] == "loss") then
+      out[#out + 1] = tile(("%.3g → %.3g"):format(first, last), it[2])
+    end
+  end
+  for _, line in ipairs(history) do
+    if line.seconds then seconds, steps = seconds + line.seconds, line.step end
+  end
+  out[#out + 1] = tile(("%s of %s"):format(text.integer(steps), text.integer(record.steps or steps)),
+    "steps, " .. record.status)
+  out[#out + 1] = tile(text.duration(seconds), "in steps")
+  return '<div class="tiles">' .. table.concat(out, "\n") .. "</div>"
+end
+
 local function loss_text(part)
   return ("%s nats a token, perplexity %s, %s"):format(text.number(part.loss),
     text.number(part.perplexity), text.count(part.tokens, "token"))
 end
 
--- The figures on top.
-local function summary(record)
-  local rows = {}
+local function summary(run)
+  local record, rows = run.record, {}
   local function add(name, value)
     if is(value) then rows[#rows + 1] = row("td", name, escape(value)) end
   end
-  add("status", record.status .. (is(record.problem) and ": " .. record.problem or ""))
+  local what = run.watching or { name = "validation loss", sign = 1 }
   add("test", record.test and loss_text(record.test))
   if is(record.best) then
-    add("best validation loss", ("%s at step %d of %d%s"):format(text.number(record.best.loss),
-      record.best.step, record.steps, record.stopped == true and ", stopped early" or ""))
+    add("best " .. what.name, ("%s at step %d of %d%s"):format(
+      text.number(what.sign * record.best.loss), record.best.step, record.steps,
+      record.stopped == true and ", stopped early" or ""))
   end
-  add("model", record.options.model.folder or "new")
+  add("model", is(record.options.model) and record.options.model.folder or "new")
   add("weights, SHA-256", record.weights)
   if record.parameters then
     add("parameters", ("%s, %s of them trained"):format(text.integer(record.parameters),
@@ -64,65 +154,7 @@ local function summary(record)
   return "<table>" .. table.concat(rows, "\n") .. "</table>"
 end
 
-local function points(history, key)
-  local list = {}
-  for _, line in ipairs(history) do
-    if type(line[key]) == "number" then list[#list + 1] = { line.step, line[key] } end
-  end
-  return list
-end
-
-local function charts(history)
-  local list = {
-    svg.chart { title = "loss, nats a token", x = "step", series = {
-      { name = "training", points = points(history, "loss") },
-      { name = "validation", points = points(history, "validation_loss"), dots = true } } },
-    svg.chart { title = "learning rate", x = "step",
-                series = { { name = "lr", points = points(history, "lr") } } },
-    svg.chart { title = "norm of the gradient, before clipping", x = "step",
-                series = { { name = "norm", points = points(history, "norm") } } },
-  }
-  return '<div class="charts">' .. table.concat(list, "\n") .. "</div>"
-end
-
-local function scores_text(scores)
-  local names, words = {}, {}
-  for name in pairs(scores) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do words[i] = ("%s %s"):format(name, text.number(scores[name])) end
-  return #words > 0 and "<br><small>" .. escape(table.concat(words, ", ")) .. "</small>" or ""
-end
-
--- What each metric says of the answers before and after.
-local function metrics_table(before, after)
-  local names, rows = {}, { row("th", "metric", "before", "after", "not applicable, failed") }
-  for name in pairs(after.metrics) do names[#names + 1] = name end
-  table.sort(names)
-  local function mean(s) return s and is(s.mean) and text.number(s.mean) or "none" end
-  for _, name in ipairs(names) do
-    local b, a = before.metrics[name], after.metrics[name]
-    rows[#rows + 1] = row("td", escape(name), mean(b), mean(a), ("%d, %d"):format(a.na, a.failed))
-  end
-  return #names > 0 and "<table>" .. table.concat(rows, "\n") .. "</table>" or ""
-end
-
-local function answers(run)
-  local function read(when)
-    local path = run:path(("samples-%s.json"):format(when))
-    return files.exists(path) and core.json.read(path) or { samples = {}, metrics = {} }
-  end
-  local before, after = read "before", read "after"
-  local rows = { row("th", "prompt", "before", "after", "reference") }
-  for i, s in ipairs(after.samples) do
-    local b = before.samples[i] or { response = "", scores = {} }
-    rows[#rows + 1] = (row("td", escape(s.prompt), escape(b.response) .. scores_text(b.scores),
-      escape(s.response) .. scores_text(s.scores), escape(s.reference or ""))
-      :gsub("<td>", '<td class="text">'))
-  end
-  if #rows == 1 then return "" end
-  return "<h2>Answers</h2>" .. metrics_table(before, after) .. "<table>" ..
-    table.concat(rows, "\n") .. "</table>"
-end
+-- ---- below ----
 
 local function data_table(record)
   local rows = { row("th", "part", "rows", "examples", "tokens", "learned", "cut", "dropped") }
@@ -143,19 +175,20 @@ local function data_table(record)
     end
   end
   table.sort(words)
+  if #rows == 1 and #words == 0 then return "" end
   return "<h2>Data</h2><table>" .. table.concat(rows, "\n") .. "</table>" ..
     (#words > 0 and ("<p>Cleaning dropped %s.</p>"):format(escape(table.concat(words, "; "))) or "")
 end
 
 --- Write the report of a run as it stands.
 function report.write(run)
-  local record = run.record
+  local record, history = run.record, run:history()
   local page = { "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     ("<title>%s</title><style>%s</style></head><body>"):format(escape(run.name), style),
     ('<h1>%s</h1><p class="lead">%s with hone %s</p>'):format(escape(run.name),
       escape(record.kind), escape(record.hone)),
-    summary(record), "<h2>Curves</h2>", charts(run:history()),
+    findings(record), tiles(record, history), summary(run), curves.html(history),
     run.sections and run:sections() or "", answers(run), data_table(record),
     ("<h2>Options</h2><pre>%s</pre>"):format(escape(text.value(record.options))),
     "</body></html>" }

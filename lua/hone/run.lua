@@ -10,6 +10,7 @@
 -- newest session of this script and these arguments that did not come to the
 -- script's end: its finished runs return what they had, the others go on.
 local core = require "hone.core"
+local doctors = require "hone.doctor"
 local files = require "hone.files"
 local invocation = require "hone.invocation"
 
@@ -78,12 +79,13 @@ function methods:seed(name) return core.seed(self.record.seed, tostring(name)) e
 
 function methods:path(...) return files.join(self.folder, ...) end
 
---- Append a line of metrics.
+--- Append a line of metrics; what the doctor newly finds in it.
 function methods:log(values)
   if not self.metrics then self.metrics = assert(io.open(self:path("metrics.jsonl"), "a")) end
   local ok, problem = self.metrics:write(core.json.encode(values), "\n")
   if ok then ok, problem = self.metrics:flush() end
   if not ok then core.fail(("%s: cannot write: %s"):format(self:path("metrics.jsonl"), problem)) end
+  return doctors.watch(self, values)
 end
 
 --- All lines of metrics, in order; one that was cut off has no end.

@@ -82,15 +82,27 @@ local function draw(out, line, colour, x, y)
   local words = {}
   for i, p in ipairs(thinned(line.points, x)) do
     words[i] = ("%s%.1f %.1f"):format(i == 1 and "M" or "L", x(p[1]), y(p[2]))
-    if line.dots then
+    if line.dots and not line.faint then
       add(out, '<circle cx="%.1f" cy="%.1f" r="2.5" fill="%s"/>', x(p[1]), y(p[2]), colour)
     end
   end
-  add(out, '<path d="%s" fill="none" stroke="%s" stroke-width="1.5"/>', table.concat(words), colour)
+  add(out, '<path d="%s" fill="none" stroke="%s" stroke-width="1.5"%s/>', table.concat(words),
+    colour, line.faint and ' stroke-opacity="0.3"' or "")
 end
 
---- o: title, x (label), series = { { name, points = { { x, y }, ... }, dots }, ... };
---- "" where no series has a point.
+-- Colours in order; what is faint has that of the series after it.
+local function coloured(series)
+  local k, out = 1, {}
+  for i, line in ipairs(series) do
+    out[i] = colours[(k - 1) % #colours + 1]
+    if not line.faint then k = k + 1 end
+  end
+  return out, k - 1
+end
+
+--- o: title, x (label), series = { { name, points = { { x, y }, ... }, dots, faint }, ... };
+--- a faint one has no name: the raw points behind a smoothed series. "" where no series has
+--- a point.
 function svg.chart(o)
   local series = {}
   for _, line in ipairs(o.series) do
@@ -105,14 +117,14 @@ function svg.chart(o)
   add(out, '<svg viewBox="0 0 %d %d" role="img" aria-label="%s">', width, height, escape(o.title))
   add(out, '<text x="%d" y="16" class="title">%s</text>', left, escape(o.title))
   axes(out, x, y, { x0, x1 }, { y0, y1 }, o.x)
-  local at = width - right
+  local at, list, named = width - right, coloured(series)
   for i = #series, 1, -1 do
-    local line, colour = series[i], colours[(i - 1) % #colours + 1]
+    local line, colour = series[i], list[i]
     draw(out, line, colour, x, y)
-    if #series > 1 then
-      add(out, '<text x="%d" y="16" text-anchor="end" style="fill:%s">%s</text>', at, colour,
+    if named > 1 and not line.faint then
+      add(out, '<text x="%.1f" y="16" text-anchor="end" style="fill:%s">%s</text>', at, colour,
           escape(line.name))
-      at = at - 8 * #line.name - 12
+      at = at - 6.5 * #line.name - 12
     end
   end
   out[#out + 1] = "</svg>"

@@ -4,11 +4,13 @@
 -- A run given to it has: model, optimizer, batches, options; and methods
 --   advance()    one step; raises when it cannot
 --   watched()    the loss to be watched; nil where there is nothing to watch
+-- run.progress(label, total, start, run) makes another display than progress.new.
 -- run.watching = { name, sign } names what is watched, where it is no loss: sign -1
 -- of what is better when it is more. run.dirty: the step under way has changed
 -- weights, so that they belong to no step.
 local checkpoint = require "hone.checkpoint"
 local core = require "hone.core"
+local doctors = require "hone.doctor"
 local hone = require "hone"
 local invocation = require "hone.invocation"
 local options = require "hone.options"
@@ -152,7 +154,8 @@ local function work(run, before, after)
   local loaded = run.resumed and checkpoint.load(run, run.optimizer)
   if loaded then run.saved = run.state.step end
   run:rewind(loaded and run.state.step or -1)
-  run.bar = progress.new(run.record.kind, run.batches.steps, run.state.step)
+  doctors.attend(run)
+  run.bar = (run.progress or progress.new)(run.record.kind, run.batches.steps, run.state.step, run)
   loop(run)
   run.bar:finish()
   local best = run.state.best
