@@ -15,15 +15,17 @@ struct hone_batch {
     hone_segment *segment;                      /* [segments] */
 };
 
-/* Append count rows of keys [count, width] and values to a slot's sequence,
+/* Append (exported for tests) count rows of keys [count, width] and values to a slot's sequence,
  * the first at `position` (which must be what the slot holds of this layer). */
-int hone_cache_append(hone_cache *cache, int64_t layer, int32_t slot, int64_t position,
-                      const float *keys, const float *values, int64_t count, int64_t width,
-                      hone_error *err);
+HONE_API int hone_cache_append(hone_cache *cache, int64_t layer, int32_t slot, int64_t position,
+                               const float *keys, const float *values, int64_t count,
+                               int64_t width, hone_error *err);
 
-/* The slot's keys and values of a layer, [capacity, width] f32, rows dense;
- * NULL before the first append to the layer. */
-const float *hone_cache_keys(const hone_cache *cache, int64_t layer, int32_t slot);
-const float *hone_cache_values(const hone_cache *cache, int64_t layer, int32_t slot);
+#define HONE_CACHE_BLOCK 32 /* tokens */
+
+/* The slot's keys and values of a layer from `position` on, which it holds: f32 rows,
+ * dense. Returns how many lie in one piece, at least 1. */
+int64_t hone_cache_run(const hone_cache *cache, int64_t layer, int32_t slot, int64_t position,
+                       const float **keys, const float **values);
 
 #endif

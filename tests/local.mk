@@ -93,6 +93,7 @@ check_PROGRAMS += tests/test_safetensors
 check_PROGRAMS += tests/test_sample
 check_PROGRAMS += tests/test_sampler
 check_PROGRAMS += tests/test_select
+check_PROGRAMS += tests/test_sha256
 check_PROGRAMS += tests/test_store
 check_PROGRAMS += tests/test_store_people
 check_PROGRAMS += tests/test_strategy
@@ -124,6 +125,8 @@ tests_test_tokenizer_pattern_SOURCES = tests/test_tokenizer_pattern.c plugins/to
 	plugins/tokenizer/bpe/utf8.c
 tests_test_tokenizer_pattern_LDADD = $(LDADD) $(PCRE2_LIBS) $(UTF8PROC_LIBS)
 tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
+tests_test_sampler_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
+tests_test_sha256_SOURCES = tests/test_sha256.c core/sha256.c
 tests_test_store_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_test_store_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_test_crowd_SOURCES = tests/test_crowd.c tests/pairs.h plugins/quality/bradley_terry/crowd.c \

@@ -1,6 +1,8 @@
 /* test_cache.c -- the cache as attention fills it and as generation moves it. */
 #include "support.h"
 
+#include "../core/batch.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -165,17 +167,103 @@ START_TEST(an_impossible_cache_is_refused)
 }
 END_TEST
 
-START_TEST(a_cache_too_big_for_memory_is_an_error)
+/* Tokens of a text that is as long as wanted. */
+static const int32_t *long_text(void)
 {
-    hone_cache *vast = NULL;
+    static int32_t tokens[4 * HONE_CACHE_BLOCK];
 
-    ck_ok(hone_cache_new(&vast, INT32_MAX, INT32_MAX, &err));
-    hone_batch_clear(batch);
-    ck_ok(hone_batch_continue(batch, 0, 0, text, 1, true, &err));
+    for (int i = 0; i < 4 * HONE_CACHE_BLOCK; i++)
+        tokens[i] = (i * 7 + i / 5) % 23;
+    return tokens;
+}
+
+START_TEST(a_slot_goes_on_over_any_number_of_blocks)
+{
+    const int32_t *tokens = long_text();
+    int64_t n = 4 * HONE_CACHE_BLOCK, at = 0;
+    hone_tensor *whole;
+
     hone_cache_free(cache);
-    cache = vast;
-    ck_assert_ptr_null(attend(0));
-    ck_assert_int_eq(hone_graph_end(g, &err), HONE_ENOMEM);
+    ck_ok(hone_cache_new(&cache, 3, n, &err));
+    whole = go_on(0, 0, tokens, n);
+    for (int64_t step = 1; at < n; step = step % 37 + 9) {
+        int64_t count = step < n - at ? step : n - at;
+        ck_rows(whole, at, go_on(1, at, tokens + at, count), count);
+        at += count;
+    }
+}
+END_TEST
+
+START_TEST(copies_share_what_is_full_and_go_their_own_ways)
+{
+    const int32_t *tokens = long_text();
+    int64_t n = 4 * HONE_CACHE_BLOCK, half = 2 * HONE_CACHE_BLOCK + 5;
+    size_t block = 2 * HONE_CACHE_BLOCK * KV_HEADS * D * sizeof(float);
+    static int32_t other[4 * HONE_CACHE_BLOCK];
+    hone_tensor *whole, *another;
+
+    memcpy(other, tokens, sizeof other);
+    for (int64_t i = half; i < n; i++)
+        other[i] = 22 - tokens[i];
+    hone_cache_free(cache);
+    ck_ok(hone_cache_new(&cache, 3, n, &err));
+    whole = go_on(0, 0, tokens, n);
+    hone_cache_clear(cache, 0);
+    another = go_on(0, 0, other, n);
+    hone_cache_clear(cache, 0);
+    ck_assert_uint_eq(hone_cache_bytes(cache), 4 * block);
+    go_on(0, 0, tokens, half);
+    ck_ok(hone_cache_copy(cache, 1, 0, &err));
+    ck_ok(hone_cache_copy(cache, 2, 1, &err));
+    ck_assert_uint_eq(hone_cache_bytes(cache), 5 * block); /* two shared, three of their own */
+    for (int64_t at = half; at < n; at++) {
+        ck_rows(whole, at, go_on(1, at, tokens + at, 1), 1);
+        ck_rows(another, at, go_on(2, at, other + at, 1), 1);
+        if (at == half)
+            hone_cache_clear(cache, 0);
+    }
+    ck_assert_uint_eq(hone_cache_bytes(cache), 6 * block);
+    for (int32_t s = 0; s < 3; s++)
+        hone_cache_clear(cache, s);
+    ck_rows(whole, 0, go_on(2, 0, tokens, n), n);
+    ck_assert_uint_eq(hone_cache_bytes(cache), 6 * block);
+}
+END_TEST
+
+/* Also that a slot is as it was where no copy could be made. */
+START_TEST(memory_is_taken_as_tokens_come_and_its_lack_is_an_error)
+{
+    const int32_t *tokens = long_text();
+
+    hone_cache_free(cache);
+    ck_ok(hone_cache_new(&cache, 1000, INT32_MAX, &err));
+    ck_assert_uint_eq(hone_cache_bytes(cache), 0);
+    go_on(7, 0, tokens, 1);
+    ck_assert_uint_eq(hone_cache_bytes(cache),
+                      2 * HONE_CACHE_BLOCK * KV_HEADS * D * sizeof(float));
+    for (uint64_t n = 1, code = 1; code; n++) {
+        hone_alloc_fail_after(n);
+        code = (uint64_t)-hone_cache_copy(cache, 9, 7, &err);
+        hone_alloc_fail_after(0);
+        ck_assert(code == 0 || code == (uint64_t)-HONE_ENOMEM);
+        ck_assert_uint_lt(n, 100);
+    }
+    ck_rows(go_on(8, 0, tokens, 3), 1, go_on(9, 1, tokens + 1, 2), 2);
+    for (uint64_t n = 1;; n++) {
+        hone_cache *tight;
+        int code = HONE_OK;
+        float row[4 * HONE_CACHE_BLOCK] = { 0 };
+        ck_ok(hone_cache_new(&tight, 2, 8 * HONE_CACHE_BLOCK, &err));
+        hone_alloc_fail_after(n);
+        for (int64_t at = 0; !code && at < 6 * HONE_CACHE_BLOCK; at += HONE_CACHE_BLOCK)
+            code = hone_cache_append(tight, 0, 1, at, row, row, HONE_CACHE_BLOCK, 4, &err);
+        hone_alloc_fail_after(0);
+        hone_cache_free(tight);
+        if (!code)
+            break;
+        ck_assert_int_eq(code, HONE_ENOMEM);
+        ck_assert_uint_lt(n, 100);
+    }
 }
 END_TEST
 
@@ -192,7 +280,9 @@ int main(void)
     tcase_add_test(tc, a_full_slot_takes_no_more);
     tcase_add_test(tc, a_state_has_a_row_for_each_slot);
     tcase_add_test(tc, an_impossible_cache_is_refused);
-    tcase_add_test(tc, a_cache_too_big_for_memory_is_an_error);
+    tcase_add_test(tc, a_slot_goes_on_over_any_number_of_blocks);
+    tcase_add_test(tc, copies_share_what_is_full_and_go_their_own_ways);
+    tcase_add_test(tc, memory_is_taken_as_tokens_come_and_its_lack_is_an_error);
     suite_add_tcase(suite, tc);
     return support_run(suite);
 }

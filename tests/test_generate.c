@@ -238,6 +238,156 @@ START_TEST(log_probabilities_are_of_what_was_sampled_from)
 }
 END_TEST
 
+/* ---- environments ---- */
+
+/* What was said to an environment, and what it answers: a letter a turn. */
+struct game {
+    const char *answers;  /* of turns 1, 2, ...; '-': none */
+    char heard[256];
+    int32_t token;        /* instead; 0: none */
+    int code;
+};
+
+static int play(void *user, size_t prompt, int64_t sample, int64_t turn, const char *text,
+                hone_ids *answer, hone_error *err)
+{
+    struct game *game = user;
+    size_t n = strlen(game->heard);
+    char said = game->answers[turn - 1];
+
+    snprintf(game->heard + n, sizeof game->heard - n, "%zu/%d/%d:%s ", prompt, (int)sample,
+             (int)turn, text);
+    if (game->code)
+        return hone_fail(err, game->code, "the game is broken");
+    if (game->token)
+        return hone_ids_push(answer, game->token, err);
+    return said == '-' ? HONE_OK : hone_ids_push(answer, said, err);
+}
+
+START_TEST(an_environment_answers_turns_until_it_has_nothing_to_say)
+{
+    hone_model *model = toy_model(context, &(toy_options){ 0 });
+    hone_generate_options options = hone_generate_defaults();
+    struct game game = { .answers = "kx-" };
+    static const uint8_t own[] = { 1, 1, 0, 1, 1, 0, 1 };
+    hone_samples *samples;
+    const hone_sample *s;
+
+    chain_of(model, "ab");
+    chain_of(model, "kl");
+    chain_of(model, "x");
+    options.environment = play;
+    options.environment_user = &game;
+    samples = generate(model, "a", &options);
+    s = hone_samples_at(samples, 0);
+    ck_assert_str_eq(game.heard, "0/0/1:b 0/0/2:l 0/0/3: ");
+    ck_assert_str_eq(toy_show(s->tokens + 1, 7), "b|</s>|k|l|</s>|x|</s>");
+    ck_assert_int_eq(s->response_tokens, 7);
+    ck_assert_mem_eq(s->own, own, sizeof own);
+    ck_assert_str_eq(s->response, "bklx");
+    ck_assert_str_eq(s->finish, "stop");
+    ck_assert(s->logp[0] < 0 && s->logp[2] == 0 && s->logp[5] == 0 && s->logp[6] < 0);
+    hone_samples_free(samples);
+    hone_model_free(model);
+}
+END_TEST
+
+START_TEST(a_stop_text_ends_a_turn_and_only_the_last_is_cut_off)
+{
+    hone_model *model = toy_model(context, &(toy_options){ 0 });
+    hone_generate_options options = hone_generate_defaults();
+    struct game game = { .answers = "akk" };
+    hone_samples *samples;
+
+    chain_of(model, "abcdefgh");
+    chain_of(model, "klcd");
+    options.environment = play;
+    options.environment_user = &game;
+    options.stop = (const char *const[]){ "cd", NULL };
+    options.turns = 3;
+    samples = generate(model, "a", &options);
+    ck_assert_str_eq(game.heard, "0/0/1:b 0/0/2:b ");
+    ck_assert_str_eq(hone_sample_response(samples, 0), "bcdabcdkl");
+    ck_assert_int_eq(hone_sample_own_tokens(samples, 0), 9);
+    ck_assert_str_eq(hone_samples_at(samples, 0)->finish, "stop");
+    hone_samples_free(samples);
+    hone_model_free(model);
+}
+END_TEST
+
+START_TEST(own_tokens_and_the_limit_of_the_model_bound_a_talk)
+{
+    hone_model *model = toy_model(context, &(toy_options){ .limit = 9 });
+    hone_generate_options options = hone_generate_defaults();
+    struct game game = { .answers = "aaaaaaaa" };
+    hone_samples *samples;
+    const hone_sample *s;
+
+    chain_of(model, "ab");
+    options.environment = play;
+    options.environment_user = &game;
+    options.max_tokens = 4;
+    samples = generate(model, "a", &options);
+    s = hone_samples_at(samples, 0);
+    ck_assert_str_eq(toy_show(s->tokens, 6), "a|b|</s>|a|b|</s>");
+    ck_assert_int_eq(s->response_tokens, 5);
+    ck_assert_str_eq(s->finish, "length");
+    hone_samples_free(samples);
+    options.max_tokens = 100;
+    samples = generate(model, "a", &options);
+    s = hone_samples_at(samples, 0);
+    ck_assert_str_eq(toy_show(s->tokens, 9), "a|b|</s>|a|b|</s>|a|b|</s>");
+    ck_assert_int_eq(s->response_tokens, 8);
+    ck_assert_str_eq(s->finish, "length");
+    hone_samples_free(samples);
+    hone_model_free(model);
+}
+END_TEST
+
+START_TEST(a_broken_environment_is_an_error)
+{
+    hone_model *model = toy_model(context, &(toy_options){ 0 });
+    hone_generate_options options = hone_generate_defaults();
+    struct game game = { .answers = "", .token = TOY_VOCAB };
+    int32_t token = 'a';
+    hone_prompt prompt = { &token, 1, NULL };
+    hone_samples *samples;
+    hone_error err;
+
+    chain_of(model, "ab");
+    options.environment = play;
+    options.environment_user = &game;
+    ck_fails(HONE_EINVAL, hone_generate(&samples, model, &prompt, 1, &options, NULL, NULL, &err));
+    support_golden("generate-environment-token", err.message);
+    game = (struct game){ .answers = "", .code = HONE_EIO };
+    ck_fails(HONE_EIO, hone_generate(&samples, model, &prompt, 1, &options, NULL, NULL, &err));
+    options.turns = -1;
+    ck_fails(HONE_EINVAL, hone_generate(&samples, model, &prompt, 1, &options, NULL, NULL, &err));
+    support_golden("generate-turns", err.message);
+    hone_model_free(model);
+}
+END_TEST
+
+START_TEST(a_penalty_makes_repetition_rare)
+{
+    hone_model *model = toy_model(context, &(toy_options){ 0 });
+    hone_generate_options options = hone_generate_defaults();
+    hone_samples *samples;
+
+    for (int32_t t = 0; t < 128; t++)
+        toy_logits(model, t)['x'] = 4, toy_logits(model, t)['y'] = 3, toy_logits(model, t)['z'] = 1;
+    options.max_tokens = 4;
+    options.repetition_penalty = 2;
+    samples = generate(model, "ay", &options);
+    ck_assert_str_eq(hone_sample_response(samples, 0), "xyxx"); /* 4; 3 > 2; 2 > 1.5 > 1 */
+    ck_assert_str_eq(hone_sample_response(samples, 1), "xxxx");
+    ck_assert_double_eq_tol(hone_samples_at(samples, 0)->logp[1],
+                            3 - log(exp(3) + exp(2) + exp(1) + TOY_VOCAB - 3), 1e-5);
+    hone_samples_free(samples);
+    hone_model_free(model);
+}
+END_TEST
+
 struct watch {
     int calls, most;
     char text[64];
@@ -338,10 +488,13 @@ START_TEST(failing_allocations_are_errors_and_leak_nothing)
     int64_t before = hone_alloc_live();
 
     chain_of(model, "abcd");
+    options.environment = play;
     for (options.samples = 1; options.samples <= 2; options.samples++)
         for (uint64_t n = 1;; n++) {
             hone_samples *samples;
             hone_error err = { 0 };
+            struct game game = { .answers = "a-" };
+            options.environment_user = &game;
             hone_alloc_fail_after(n);
             int code = hone_generate(&samples, model, prompts, 2, &options, NULL, NULL, &err);
             hone_alloc_fail_after(0);
@@ -457,6 +610,11 @@ int main(void)
     tcase_add_test(toy, what_a_sample_is_does_not_depend_on_what_is_decoded_beside_it);
     tcase_add_test(toy, log_probabilities_are_of_what_was_sampled_from);
     tcase_add_test(toy, tokens_are_handed_out_as_they_come_and_the_caller_may_stop);
+    tcase_add_test(toy, an_environment_answers_turns_until_it_has_nothing_to_say);
+    tcase_add_test(toy, a_stop_text_ends_a_turn_and_only_the_last_is_cut_off);
+    tcase_add_test(toy, own_tokens_and_the_limit_of_the_model_bound_a_talk);
+    tcase_add_test(toy, a_broken_environment_is_an_error);
+    tcase_add_test(toy, a_penalty_makes_repetition_rare);
     tcase_add_test(toy, no_prompts_make_no_samples);
     tcase_add_test(toy, impossible_prompts_and_options_are_refused_by_name);
     tcase_add_test(toy, failing_allocations_are_errors_and_leak_nothing);

@@ -10,9 +10,10 @@
  *   P = exp(S - lse), dP = dO V^T, dS = P (dP - rowsum(dO O)) scale
  *   dQ = dS K, dK += dS^T Q, dV += P^T dO
  *
- * A branch sees the keys of all that it goes on from. They lie in several runs
- * of rows: products are made run by run into columns of the tile's scores, its
- * own run first.
+ * A branch sees the keys of all that it goes on from, and what continues a slot
+ * those of the cache. They lie in several runs of rows: products are made run by
+ * run into columns of the tile's scores, its own run first. A single query that
+ * continues a slot is computed with all heads that share its keys.
  *
  * Backward runs a key-value head of a segment with all branches of it as one
  * piece of work, so the sums into dK and dV have one order. */
@@ -29,8 +30,10 @@
 struct span {
     int64_t row, length;   /* queries: rows of the batch */
     int64_t past;          /* keys before the first query */
-    int64_t first;         /* the key that k points to: past, 0 with a cache */
+    int64_t first;         /* the key that k points to */
     const void *k, *v;     /* row stride kv_width */
+    const hone_cache *cache; /* of the past; NULL: it is in the parents */
+    int32_t slot;
     int64_t parent;        /* the span it goes on from; -1: none */
     int64_t root;          /* the last parent, itself if it has none */
     int64_t next, last;    /* spans of the same root, in order; -1: no more. last: of a root */
@@ -49,6 +52,7 @@ struct attention {
     struct piece {
         size_t span;
         int64_t head, from, to; /* of query rows */
+        bool group;             /* the head, and those that share its keys */
     } *pieces;
     atomic_bool failed;    /* a thread found no memory */
 };
@@ -59,6 +63,7 @@ struct tile {
     const struct attention *a;
     const struct span *span;
     int64_t head, from, rows;  /* rows [from, from + rows) of the span */
+    int64_t ld;                /* elements between rows */
     int64_t first, keys;       /* keys [first, first + keys) are seen by some row */
     int64_t low[TILE], high[TILE]; /* by row, relative to first */
 };
@@ -73,6 +78,7 @@ static void tile_init(struct tile *t, const struct attention *a, const struct sp
     t->head = head;
     t->from = from;
     t->rows = to - from;
+    t->ld = a->width;
     for (int64_t r = 0; r < t->rows; r++) {
         int64_t position = span->past + from + r;
         t->low[r] = window > 0 && position + 1 > window ? position + 1 - window : 0;
@@ -86,11 +92,25 @@ static void tile_init(struct tile *t, const struct attention *a, const struct sp
     }
 }
 
-/* The part of a tile's keys that lies in one span's rows. */
+/* The only query of a span, with the heads of a group as rows. */
+static void tile_init_group(struct tile *t, const struct attention *a, const struct span *span,
+                            int64_t head)
+{
+    tile_init(t, a, span, head, 0, 1);
+    t->rows = a->group;
+    t->ld = a->d;
+    for (int64_t r = 1; r < t->rows; r++) {
+        t->low[r] = t->low[0];
+        t->high[r] = t->high[0];
+    }
+}
+
+/* The part of a tile's keys that lies in one piece. */
 struct run {
     const struct span *span;
     int64_t column, keys;  /* columns of the tile's scores */
     int64_t at;            /* its first key's offset from the span's k and v, elements */
+    const void *k, *v;     /* of its first key and the tile's head */
     bool own;              /* the first run */
 };
 
@@ -104,8 +124,29 @@ static bool run_of(const struct tile *t, const struct span *span, struct run *ru
     run->column = from - t->first;
     run->keys = (to < end ? to : end) - from;
     run->at = (from - span->first) * a->kv_width + t->head / a->group * a->d;
+    run->k = hone_at(a->g, span->k, run->at);
+    run->v = hone_at(a->g, span->v, run->at);
     run->own = span == t->span;
     return run->keys > 0;
+}
+
+/* Keys of the cache, of the slot's key `from` on. */
+static bool run_of_cache(const struct tile *t, int64_t from, struct run *run)
+{
+    const struct attention *a = t->a;
+    int64_t head = t->head / a->group * a->d, end = t->first + t->keys;
+    const float *keys, *values;
+
+    end = end < t->span->past ? end : t->span->past;
+    if (from >= end)
+        return false;
+    run->column = from - t->first;
+    run->keys = hone_cache_run(t->span->cache, a->spec.layer, t->span->slot, from, &keys, &values);
+    run->keys = run->keys < end - from ? run->keys : end - from;
+    run->k = keys + head;
+    run->v = values + head;
+    run->own = false;
+    return true;
 }
 
 /* for (more = run_begin(t, &r); more; more = run_next(t, &r)). A tile sees keys
@@ -119,6 +160,8 @@ static bool run_next(const struct tile *t, struct run *run)
 {
     int64_t parent = run->span->parent;
 
+    if (run->span->cache)
+        return run_of_cache(t, run->own ? t->first : t->first + run->column + run->keys, run);
     return parent >= 0 && run_of(t, &t->a->spans[parent], run);
 }
 
@@ -142,8 +185,8 @@ static void tile_product(const struct tile *t, const void *x, bool values, void 
 
     for (bool more = run_begin(t, &r); more; more = run_next(t, &r))
         a->g->k->gemm(false, true, t->rows, r.keys, a->d, 1, hone_at(a->g, x, tile_row(t)),
-                      a->width, hone_at(a->g, values ? r.span->v : r.span->k, r.at), a->kv_width, 0,
-                      hone_at(a->g, s, r.column), t->keys);
+                      t->ld, values ? r.v : r.k, a->kv_width, 0, hone_at(a->g, s, r.column),
+                      t->keys);
 }
 
 /* y [rows, d] = s V, or s K, added to what y holds where `add` says so. */
@@ -154,8 +197,8 @@ static void tile_combine(const struct tile *t, const void *s, bool values, void 
 
     for (bool more = run_begin(t, &r); more; more = run_next(t, &r))
         a->g->k->gemm(false, false, t->rows, a->d, r.keys, 1, hone_at(a->g, s, r.column), t->keys,
-                      hone_at(a->g, values ? r.span->v : r.span->k, r.at), a->kv_width,
-                      add || !r.own, hone_at(a->g, y, tile_row(t)), a->width);
+                      values ? r.v : r.k, a->kv_width, add || !r.own,
+                      hone_at(a->g, y, tile_row(t)), t->ld);
 }
 
 /* ---- forward ---- */
@@ -183,15 +226,27 @@ static void attention_piece(void *arg, int64_t i)
     const struct piece *p = &a->pieces[i];
     struct tile t;
     hone_buffer s;
+    void *lse;
 
-    tile_init(&t, a, &a->spans[p->span], p->head, p->from, p->to);
-    if (!attention_scratch(a, &s, t.rows * t.keys))
+    if (p->group)
+        tile_init_group(&t, a, &a->spans[p->span], p->head);
+    else
+        tile_init(&t, a, &a->spans[p->span], p->head, p->from, p->to);
+    if (!attention_scratch(a, &s, t.rows * (t.keys + 1)))
         return;
+    lse = p->group ? hone_at(a->g, s.data, t.rows * t.keys) : tile_lse(&t); /* nobody wants it */
     tile_product(&t, a->q, false, s.data);
     a->g->k->attention_softmax(t.rows, t.keys, s.data, t.keys, a->spec.scale, a->spec.soft_cap, t.low,
-                               t.high, tile_lse(&t), false);
+                               t.high, lse, false);
     tile_combine(&t, s.data, true, a->y, false);
     hone_pool_give(a->g->pool, &s);
+}
+
+/* A tile has room for the heads that share keys as rows. No gradient wants the
+ * log-sum-exp of what continues a slot. */
+static bool span_groups(const struct attention *a, const struct span *span)
+{
+    return span->cache && span->length == 1 && a->group <= TILE;
 }
 
 /* Every tile of every head of every span. */
@@ -203,13 +258,15 @@ static int64_t attention_cut(struct attention *a)
         count += (a->spans[s].length + TILE - 1) / TILE * a->spec.heads;
     if (!(a->pieces = hone_alloc((size_t)(count ? count : 1), sizeof *a->pieces)))
         return -1;
-    for (size_t s = 0; s < a->count; s++)
-        for (int64_t h = 0; h < a->spec.heads; h++)
+    for (size_t s = 0; s < a->count; s++) {
+        bool group = span_groups(a, &a->spans[s]);
+        for (int64_t h = 0; h < a->spec.heads; h += group ? a->group : 1)
             for (int64_t from = 0; from < a->spans[s].length; from += TILE) {
                 int64_t to = from + TILE < a->spans[s].length ? from + TILE : a->spans[s].length;
-                a->pieces[n++] = (struct piece){ s, h, from, to };
+                a->pieces[n++] = (struct piece){ s, h, from, to, group };
             }
-    return count;
+    }
+    return n;
 }
 
 /* ---- backward ---- */
@@ -376,10 +433,9 @@ static bool attention_append(struct attention *a, struct span *span, const hone_
         hone_graph_fail(a->g, err.code, "%s", err.message);
         return false;
     }
-    span->past = segment->position;
-    span->first = 0;
-    span->k = hone_cache_keys(cache, a->spec.layer, segment->slot);
-    span->v = hone_cache_values(cache, a->spec.layer, segment->slot);
+    span->past = span->first = segment->position;
+    span->cache = cache;
+    span->slot = segment->slot;
     return true;
 }
 

@@ -103,15 +103,18 @@ HONE_API hone_tensor *hone_attention(hone_graph *g, hone_tensor *q, hone_tensor 
 
 /* ---- the cache ---- */
 
-/* Room for `slots` sequences of up to `capacity` tokens. Keys and values are
- * allocated as layers come by. **out is owned. */
+/* Room for `slots` sequences of up to `capacity` tokens. Memory for keys and
+ * values is taken as tokens come. **out is owned. */
 HONE_API int hone_cache_new(hone_cache **out, int32_t slots, int64_t capacity, hone_error *err);
 HONE_API void hone_cache_free(hone_cache *cache);
 HONE_API void hone_cache_clear(hone_cache *cache, int32_t slot);
 HONE_API int32_t hone_cache_slots(const hone_cache *cache);
 HONE_API int64_t hone_cache_capacity(const hone_cache *cache);
-/* Copy one slot's contents to another (a prompt shared by several samples). */
+/* Copy one slot's contents to another (a prompt shared by several samples): they
+ * share memory as far as they can. */
 HONE_API int hone_cache_copy(hone_cache *cache, int32_t to, int32_t from, hone_error *err);
+/* Bytes of keys and values that it has taken. */
+HONE_API size_t hone_cache_bytes(const hone_cache *cache);
 /* A named f32 tensor [slots, ...] for recurrent models, zeroed when first
  * asked for; rows of a slot are zeroed and copied with it. Borrowed. */
 HONE_API hone_tensor *hone_cache_state(hone_cache *cache, int64_t layer, const char *name,

@@ -7,6 +7,8 @@
 typedef struct generate_call {
     lua_State *L;
     int function;  /* index on the stack; 0: none */
+    int environment, prompts;
+    hone_instance *tokenizer;
     bool failed;   /* the message is on top of the stack */
 } generate_call;
 
@@ -28,6 +30,57 @@ static bool generate_token(void *user, size_t prompt, int64_t sample, int32_t to
     go_on = lua_isnil(L, -1) || lua_toboolean(L, -1);
     lua_pop(L, 1);
     return go_on;
+}
+
+/* (prompts, environment, prompt, sample, text, turn): what environment(prompt, sample, text,
+ * turn, row) answers, a list of ids made one. */
+static int generate_ask(lua_State *L)
+{
+    lua_rawgeti(L, 1, lua_tointeger(L, 3));
+    lua_getfield(L, -1, "row");
+    lua_remove(L, -2);
+    lua_call(L, 5, 1);
+    if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING) {
+        if (lua_type(L, -1) != LUA_TTABLE && lua_type(L, -1) != LUA_TUSERDATA)
+            bind_fail(L, "environment: returned a %s (allowed: a text, a list of ids, nil)",
+                      luaL_typename(L, -1));
+        bind_ids_check(L, lua_gettop(L));
+    }
+    return 1;
+}
+
+static int generate_environment(void *user, size_t prompt, int64_t sample, int64_t turn,
+                                const char *text, hone_ids *answer, hone_error *err)
+{
+    generate_call *call = user;
+    lua_State *L = call->L;
+    int code = HONE_OK;
+
+    lua_pushcfunction(L, generate_ask);
+    lua_pushvalue(L, call->prompts);
+    lua_pushvalue(L, call->environment);
+    lua_pushinteger(L, (lua_Integer)prompt + 1);
+    lua_pushinteger(L, sample + 1);
+    lua_pushstring(L, text);
+    lua_pushinteger(L, turn);
+    if (lua_pcall(L, 6, 1, 0) != LUA_OK) {
+        call->failed = true;
+        return hone_fail(err, HONE_EINTERRUPTED, "the environment failed");
+    }
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        size_t n;
+        const char *said = lua_tolstring(L, -1, &n);
+        code = call->tokenizer ? hone_tokenizer_encode(call->tokenizer, said, n,
+                                                       HONE_ENCODE_PLAIN, answer, err)
+                               : hone_fail(err, HONE_ESTATE, "environment: the model has no "
+                                           "tokenizer: answer with lists of ids");
+    } else if (!lua_isnil(L, -1)) {
+        const hone_ids *ids = ((bind_box *)lua_touserdata(L, -1))->object;
+        for (size_t i = 0; !code && i < ids->count; i++)
+            code = hone_ids_push(answer, ids->items[i], err);
+    }
+    lua_pop(L, 1);
+    return code;
 }
 
 /* A list of texts at `key`, ending with NULL, in a box; NULL when absent. */
@@ -63,6 +116,8 @@ static hone_generate_options generate_options(lua_State *L, int t)
     o.top_k = bind_field_int(L, t, "top_k", o.top_k);
     o.top_p = bind_field_number(L, t, "top_p", o.top_p);
     o.min_p = bind_field_number(L, t, "min_p", o.min_p);
+    o.repetition_penalty = bind_field_number(L, t, "repetition_penalty", o.repetition_penalty);
+    o.turns = bind_field_int(L, t, "turns", o.turns);
     o.seed = (uint64_t)bind_field_int(L, t, "seed", 0);
     o.batch = bind_field_int(L, t, "batch", o.batch);
     o.adapters_off = !bind_field_bool(L, t, "adapters", true);
@@ -92,7 +147,8 @@ static void generate_prompt(lua_State *L, int table, hone_prompt *prompt)
 }
 
 /* core.generate(model, { { ids = , row = }, ... }, options [, on_token]):
- * samples. on_token(prompt, sample, token, logp) may return false to stop. */
+ * samples. on_token(prompt, sample, token, logp) may return false to stop;
+ * options.environment(prompt, sample, text, turn, row) returns a text, ids, or nil. */
 static int generate_samples(lua_State *L)
 {
     hone_model *model = bind_check(L, 1, &bind_model_class);
@@ -113,6 +169,14 @@ static int generate_samples(lua_State *L)
         call.function = 4;
     }
     options = generate_options(L, 3);
+    if (lua_getfield(L, 3, "environment") != LUA_TNIL) {
+        luaL_checktype(L, -1, LUA_TFUNCTION);
+        call.environment = lua_gettop(L);
+        call.prompts = 2;
+        call.tokenizer = hone_model_tokenizer(model);
+        options.environment = generate_environment;
+        options.environment_user = &call;
+    }
     count = lua_rawlen(L, 2);
     prompts = bind_buffer(L, count, sizeof *prompts);
     for (size_t i = 0; i < count; i++) {

@@ -51,6 +51,8 @@ local generate_schema = {
   { "top_k", "integer", default = 0, min = 0, doc = "0: all" },
   { "top_p", "number", default = 1, min = 0, max = 1, open_min = true, doc = "1: all" },
   { "min_p", "number", default = 0, min = 0, max = 1, doc = "0: all" },
+  { "repetition_penalty", "number", default = 1, min = 0, open_min = true,
+    doc = "of tokens that prompt or response has; 1: none" },
   { "seed", "integer", default = 0, doc = "of sampling" },
   { "batch", "integer", default = 0, min = 0, doc = "sequences decoded together; 0: 16" },
   { "adapters", "boolean", default = true, doc = "of the model's strategy" },
@@ -59,6 +61,9 @@ local generate_schema = {
   { "ignore_eos", "boolean", default = false, doc = "go on after the end of a text" },
   { "template", "choice", default = "plain", choices = { "plain", "chatml" },
     doc = "of data's messages" },
+  { "environment", "function",
+    doc = "called with prompt, sample, text, turn when a turn ends; its answer goes on, nil ends" },
+  { "turns", "integer", default = 0, min = 0, doc = "of the model, at most; 0: any" },
   { "on_token", "function", doc = "called with prompt, sample, token, logp; false stops" },
 }
 

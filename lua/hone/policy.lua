@@ -23,10 +23,15 @@ policy.sampling = {
   { "top_k", "integer", default = 0, min = 0, doc = "0: all" },
   { "top_p", "number", default = 1, min = 0, max = 1, open_min = true, doc = "1: all" },
   { "min_p", "number", default = 0, min = 0, max = 1, doc = "0: all" },
+  { "repetition_penalty", "number", default = 1, min = 0, open_min = true,
+    doc = "of tokens that prompt or response has; 1: none" },
   { "batch", "integer", default = 0, min = 0, doc = "sequences decoded together; 0: 16" },
   { "stop", "list", of = "string", doc = "texts that end a response" },
   { "stop_tokens", "any", doc = "ids that end a response, besides the model's" },
   { "ignore_eos", "boolean", default = false, doc = "go on after the end of a text" },
+  { "environment", "function",
+    doc = "answers the model's turns: see model:generate; its tokens are not learned from" },
+  { "turns", "integer", default = 0, min = 0, doc = "of the model, at most; 0: any" },
 }
 
 local Policy = { __name = "hone.policy" }
@@ -63,8 +68,9 @@ function Policy:generate(given)
   for key, value in pairs(self.sampling) do o[key] = value end
   for key, value in pairs(given) do o[key] = value end
   local out = roll.new(self.model:generate(o), self.tokens)
-  -- What truncation left out of the sum must be in it again.
-  if o.top_k > 0 or o.top_p < 1 or o.min_p > 0 or o.temperature ~= self.sampling.temperature then
+  -- What truncation left out of the sum must be in it again, and no penalty.
+  if o.top_k > 0 or o.top_p < 1 or o.min_p > 0 or o.repetition_penalty ~= 1
+    or o.temperature ~= self.sampling.temperature then
     out.logp = self:logp(out)
   end
   return out
