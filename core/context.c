@@ -82,12 +82,17 @@ void hone_context_interrupt(hone_context *context)
 
 bool hone_context_interrupted(const hone_context *context)
 {
-    return atomic_load(&context->interrupted) != 0;
+    return atomic_load(&context->interrupted) != 0 && atomic_load(&context->held) == 0;
 }
 
 void hone_context_clear_interrupt(hone_context *context)
 {
     atomic_store(&context->interrupted, 0);
+}
+
+void hone_context_hold_interrupt(hone_context *context, bool on)
+{
+    atomic_store(&context->held, on);
 }
 
 const char *hone_version(void)

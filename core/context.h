@@ -16,6 +16,7 @@ struct hone_context {
     hone_threads *threads;
     const hone_kernels *kernels; /* of graphs that name none */
     atomic_int interrupted;
+    atomic_int held; /* not seen while on */
     hone_log_level log_level;
     pthread_mutex_t log_mutex; /* one line at a time */
     hone_log_sink *log_sink;

@@ -183,6 +183,7 @@ metric_LTLIBRARIES += plugins/metric/calibrated.la
 metric_LTLIBRARIES += plugins/metric/exact_match.la
 metric_LTLIBRARIES += plugins/metric/length.la
 metric_LTLIBRARIES += plugins/metric/lexicon.la
+metric_LTLIBRARIES += plugins/metric/overlong.la
 metric_LTLIBRARIES += plugins/metric/program.la
 dist_metric_DATA =
 plugins_metric_exact_match_la_SOURCES = plugins/metric/exact_match.c plugins/metric/words.h

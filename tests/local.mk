@@ -34,7 +34,6 @@ EXTRA_DIST += tests/lua_store.lua
 EXTRA_DIST += tests/lua_tensor.lua
 EXTRA_DIST += tests/lua_values.lua
 EXTRA_DIST += tests/parity
-EXTRA_DIST += tests/plugins/overlong.c
 EXTRA_DIST += tests/reliability
 EXTRA_DIST += tests/reliability.sh
 EXTRA_DIST += tests/run

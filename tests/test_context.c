@@ -446,6 +446,10 @@ START_TEST(an_interruption_stays_until_it_is_cleared)
     ck_assert(hone_context_interrupted(signalled));
     ck_assert(hone_context_interrupted(signalled));
     ck_assert(!hone_context_interrupted(other));
+    hone_context_hold_interrupt(signalled, true);
+    ck_assert(!hone_context_interrupted(signalled));
+    hone_context_hold_interrupt(signalled, false);
+    ck_assert(hone_context_interrupted(signalled));
     hone_context_clear_interrupt(signalled);
     ck_assert(!hone_context_interrupted(signalled));
     hone_context_free(signalled);

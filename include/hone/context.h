@@ -50,5 +50,8 @@ HONE_API void hone_context_on_log(hone_context *context, hone_log_sink *sink, vo
 HONE_API void hone_context_interrupt(hone_context *context);
 HONE_API bool hone_context_interrupted(const hone_context *context);
 HONE_API void hone_context_clear_interrupt(hone_context *context);
+/* While on, work under way goes on to its end: that it was asked to stop is seen
+ * when off again. For what must not end halfway. */
+HONE_API void hone_context_hold_interrupt(hone_context *context, bool on);
 
 #endif

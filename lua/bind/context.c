@@ -159,13 +159,21 @@ static int context_clear(lua_State *L)
     return 0;
 }
 
+/* core.hold_interrupt(on): while on, interrupts are seen later. */
+static int context_hold(lua_State *L)
+{
+    hone_context_hold_interrupt(bind_context(L), lua_toboolean(L, 1));
+    return 0;
+}
+
 void bind_open_context(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "configure", context_configure }, { "settings", context_settings },
         { "threads", context_threads }, { "log", context_log }, { "catch", context_catch },
         { "interrupt", context_interrupt }, { "interrupted", context_interrupted },
-        { "clear_interrupt", context_clear }, { "measure_machine", context_measure }, { NULL, NULL },
+        { "clear_interrupt", context_clear }, { "hold_interrupt", context_hold },
+        { "measure_machine", context_measure }, { NULL, NULL },
     };
     luaL_setfuncs(L, functions, 0);
 }

@@ -175,7 +175,9 @@ function methods:update()
     add(self, "updates_skipped", 1, 0)
     return false
   end
+  -- Weights between two steps belong to none: from here on the step comes to its end.
   self.dirty = true
+  core.hold_interrupt(true)
   local step, o = self.state.step + 1, self.options
   self.rate = o.schedule(step, self.batches.steps)
   for _, optimizer in ipairs(self.optimizers) do
@@ -261,6 +263,7 @@ end
 -- Run the algorithm to the next border between steps.
 local function go(run)
   local ok, problem = coroutine.resume(run.body)
+  core.hold_interrupt(false)
   if not ok then
     core.graph.finish(true)
     error(problem, 0)

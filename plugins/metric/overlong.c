@@ -1,7 +1,8 @@
-/* overlong.c -- an out-of-tree plugin: a soft penalty for long responses.
+/* overlong.c -- a soft penalty for long responses.
  *
  * Nothing up to a knee `ramp` tokens below `max`, then linear down to -1 at
- * max, and -1 beyond. The tests build it as its author would:
+ * max, and -1 beyond. Plugins are built out of tree, too, as the tests do with
+ * this one:
  *
  *   cc -shared -fPIC overlong.c -o overlong.so $(pkg-config --cflags --libs hone)
  *
