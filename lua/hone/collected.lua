@@ -79,6 +79,7 @@ local function attributes_of(c, row, gold)
   if row.place then
     out.response = options[row.place].text
     out.model = options[row.place].model
+    out.response_tokens = c[part_name(c, row.place) .. "_tokens"]
   elseif row.turn then
     out.response = content.text(c.messages[row.turn].content)
     out.prompt = core.json.list(table.move(c.messages, 1, row.turn - 1, 1, {}))
@@ -225,6 +226,7 @@ local collected = {}
 function collected.new(o)
   local list, by_name = ask.list(o.asks)
   local self = setmetatable({ list = list, asks = by_name, records = {}, tables = {},
+                              attributes = o.attributes or {},
                               name = namer(), option = option_namer(),
                               report = { judgements = 0, unreadable = 0, na = {}, empty = {} } },
                             Collected)

@@ -35,6 +35,7 @@ local modules = {
   rloo       = { "hone.algorithms.rloo" },
   reward     = { "hone.reward" },
   reward_model = { "hone.reward_model" },
+  rounds     = { "hone.rounds" },
   samples    = { "hone.samples" },
   schedule   = { "hone.schedule" },
   select     = { "hone.select" },

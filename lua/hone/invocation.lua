@@ -15,6 +15,14 @@ if type(given) == "table" and type(given[0]) == "string" then
   end
 end
 
+--- The next run's place in the script: a number, or within a scope its name and a number.
+function invocation.place()
+  local scope = invocation.scope
+  local counter = scope or invocation
+  counter.runs = counter.runs + 1
+  return scope and ("%s/%d"):format(scope.name, scope.runs) or invocation.runs
+end
+
 --- "1_sft" of "/home/me/1_sft.lua".
 function invocation.name()
   return (invocation.script:match("([^/]+)$") or "script"):gsub("%.lua$", "")

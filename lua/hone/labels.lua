@@ -102,6 +102,12 @@ function Labels:__tostring()
 end
 Labels.__name = "hone.labels"
 
+--- Labels by the fields they had: the consensus is computed again.
+function labels.restore(fields)
+  fields.consensus = fields.plugin:aggregate(fields.judgements)
+  return setmetatable(fields, Labels)
+end
+
 -- ---- several ----
 
 local Set = { __name = "hone.labels.set" }

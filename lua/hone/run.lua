@@ -64,8 +64,10 @@ local function find(place)
   end
 end
 
-local function free_name(wanted)
-  local base = wanted or ("%s-%s"):format(invocation.name(), os.date("%Y%m%d-%H%M%S"))
+local function free_name(wanted, kind)
+  local scope = invocation.scope
+  local base = wanted or scope and ("%s-%s"):format(scope.name:gsub("/", "-"), kind) or
+    ("%s-%s"):format(invocation.name(), os.date("%Y%m%d-%H%M%S"))
   local name, n = base, 1
   while files.exists(files.join(root(), name)) do
     n = n + 1
@@ -133,14 +135,13 @@ end
 --- Open a run: kind ("sft"), name (nil: by script and time), seed, options (for
 --- run.json), methods (nil: those of runs). run.resumed says whether it goes on.
 function runs.open(o)
-  invocation.runs = invocation.runs + 1
-  local place = invocation.runs
+  local place = invocation.place()
   local self = setmetatable({ state = { step = 0 } }, { __index = o.methods or methods })
   local name, record
   session()
   if invocation.resume then name, record = find(place) end
   self.resumed = name ~= nil
-  self.name = name or free_name(o.name)
+  self.name = name or free_name(o.name, o.kind)
   self.folder = files.join(root(), self.name)
   self.record = record or {
     hone = core.version, kind = o.kind, script = core.system.absolute(invocation.script),
@@ -154,6 +155,27 @@ function runs.open(o)
   self:note { status = "running", options = o.options, threads = core.threads() }
   return self
 end
+
+runs.record = record_of
+
+--- A run of the past, by name: its record, history and paths.
+function runs.read(name)
+  local record = record_of(name)
+  if not record then core.fail(("%s has no run '%s'"):format(root(), tostring(name))) end
+  return setmetatable({ name = name, folder = files.join(root(), name), record = record,
+                        state = {} }, { __index = methods })
+end
+
+--- A run's place in the script is free: what stands there from now on is another.
+function runs.forget(name)
+  local record = record_of(name)
+  if not record then return end
+  record.place = 0
+  core.json.write(files.join(root(), name, "run.json"), record)
+end
+
+--- The folder of all runs.
+runs.root = root
 
 --- The script came to its end: nothing is left to resume. It may have removed runs.
 function runs.complete()

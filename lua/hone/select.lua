@@ -51,7 +51,8 @@ local function differences(candidates, metric)
   end
   local list = {}
   for i, s in ipairs(sides) do
-    list[i] = { prompt = s.prompt, response = s.response, row = s.row }
+    list[i] = { prompt = s.prompt, response = s.response, row = s.row,
+                response_tokens = s.response_tokens }
   end
   local scores, out = metric((require "hone.samples")(list)), {}
   for i = 1, #candidates do

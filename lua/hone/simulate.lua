@@ -5,6 +5,7 @@
 -- },
 --     truth = function(item, option) return quality(option.text) end, seed = 1 }
 --   task:simulate(pool)                          they answer all they are served
+--   hone.simulate.attach(pool)            task:wait() of every store opened from here on
 --   print(hone.simulate.plan { items = 200, overlap = 3, pool = pool, cost = 0.05 })
 --
 -- truth(content, option, ask): how good an option is, a number: of a rating, on its
@@ -198,6 +199,24 @@ function simulate.task(task, pool, given)
   store.clock = real
   if not ok then error(problem, 0) end
   return task, count, last - start
+end
+
+--- In the place of people: whoever waits for a task of this store (unset: of any store that is
+--- opened from here on) gets the pool's answers. What they say depends on the pool's seed and
+--- the task's name alone, not on the tasks before.
+function simulate.attach(pool, store)
+  if not (type(pool) == "table" and pool.people) then
+    core.fail("simulate.attach: takes a pool of simulate.annotators")
+  end
+  local function worker(task)
+    for _, person in ipairs(pool.people) do
+      person.random = core.random(pool.seed, ("%s/%s"):format(task.name, person.name))
+      person.answered = 0
+    end
+    simulate.task(task, pool)
+  end
+  if store then store:attach(worker) else require "hone.store".everywhere(worker) end
+  return pool
 end
 
 function simulate.plan(given) return require "hone.simulate.plan"(given) end

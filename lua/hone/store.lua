@@ -26,12 +26,16 @@ local schema = {
   { "clock", "function", doc = "gives the time, in seconds since 1970: for tests and simulations" },
 }
 
+-- Whom task:wait of every store asks.
+local workers = {}
+
 local function open(path, given)
   if type(path) ~= "string" then core.fail("store: takes the path of a file") end
   local o = options.check("store", schema, given)
   local plugin = core.instance("store", o.plugin, { path = path, durable = o.durable,
                                                     busy = o.busy })
-  return setmetatable({ path = path, plugin = plugin, clock = o.clock, workers = {} }, Store)
+  return setmetatable({ path = path, plugin = plugin, clock = o.clock,
+                        workers = { table.unpack(workers) } }, Store)
 end
 
 --- A call as <hone/store.h> has it.
@@ -148,6 +152,9 @@ Store.__close = Store.close
 function Store:__tostring() return ("store %s"):format(self.path) end
 
 local store = { open = open }
+
+--- Stores that are opened from here on have this worker: see Store:attach.
+function store.everywhere(worker) workers[#workers + 1] = worker end
 
 -- hone.store.sqlite { ... }: the kind's own constructors.
 return setmetatable(store, {

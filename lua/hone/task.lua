@@ -83,9 +83,15 @@ end
 
 -- ---- items ----
 
+local function tokens_of(sample)
+  local ok, n = pcall(function() return sample.response_tokens end)
+  return ok and math.type(n) == "integer" and n > 0 and n or nil
+end
+
 local apart = { gold = true, wanted = true, sides = true }
 
--- Content of a sample, or of a pair of samples: their texts and the prompt.
+-- Content of a sample, or of a pair of samples: their texts and the prompt, and how many
+-- tokens the responses have.
 local function content_of(row)
   if row.left == nil or type(row.left) == "string" then return row end
   local out = {}
@@ -94,11 +100,13 @@ local function content_of(row)
   end
   out.prompt = row.prompt or row.left.prompt
   out.left, out.right = ask.content.text(row.left), ask.content.text(row.right)
+  out.left_tokens, out.right_tokens = tokens_of(row.left), tokens_of(row.right)
   return out
 end
 
 local function item_of(row)
-  if type(row) == "userdata" then return { content = { prompt = row.prompt, response = row.response } } end
+  if type(row) == "userdata" then return { content = { prompt = row.prompt, response = row.response,
+                                                         response_tokens = tokens_of(row) } } end
   local content = {}
   for key, value in pairs(content_of(row)) do
     if not apart[key] then content[key] = value end

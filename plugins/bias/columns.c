@@ -165,7 +165,7 @@ int bias_outcomes(const struct bias_outcome *o, const hone_judgements *j, double
         return hone_fail(err, HONE_EINVAL, "judgements are %ss; labels, numbers or pairs are "
                          "needed", hone_level_name(level));
     if (level != HONE_INTERVAL && level != HONE_RATIO &&
-        (level != HONE_ORDINAL || o->positive.count || !cut))
+        (level != HONE_ORDINAL || o->positive.count))
         return columns_labels(o, j, y, err);
     *binary = cut;
     for (size_t r = 0; r < hone_judgements_count(j); r++) {

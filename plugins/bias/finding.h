@@ -91,7 +91,8 @@ struct bias_outcome {
 };
 #define BIAS_OUTCOME(T) \
     HONE_OPT_STRINGS(T, outcome.positive, "positive", "[]", \
-                     "labels that count as 1, all others as 0; numbers stand for themselves"), \
+                     "labels that count as 1, all others as 0; numbers, and places of ordinal labels, " \
+                     "stand for themselves"), \
     HONE_OPT_REAL(T, outcome.threshold, "threshold", HONE_UNSET_REAL, -1e300, 1e300, \
                   "numbers of at least this count as 1, others as 0 (unset: their mean)")
 /* y [rows]; *binary: whether they are 0 and 1. */
