@@ -1,10 +1,16 @@
 /* sha256.c -- SHA-256: 64 rounds over blocks of 16 big-endian words.
  *
  * FIPS 180-4, sections 5 and 6. Round constants: the first 32 bits of the
- * fractional parts of the cube roots of the first 64 primes. */
+ * fractional parts of the cube roots of the first 64 primes. Where the processor
+ * has the SHA extensions they do the rounds, about eight times as fast. */
 #include "sha256.h"
 
+#include <stdatomic.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 
 static const uint32_t rounds[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -49,43 +55,135 @@ static void sha256_block(uint32_t state[8], const uint8_t *p)
         state[i] += v[i];
 }
 
+void hone_sha256_plain(uint32_t state[8], const uint8_t *bytes, size_t blocks)
+{
+    for (size_t i = 0; i < blocks; i++)
+        sha256_block(state, bytes + 64 * i);
+}
+
+#ifdef __x86_64__
+#define SHA_CODE __attribute__((target("sha,sse4.1,ssse3")))
+
+/* Four rounds; w holds words 4 i to 4 i + 3 of the schedule. */
+#define SHA_ROUNDS(i, w) do { \
+        __m128i sum = _mm_add_epi32(w, _mm_loadu_si128((const __m128i *)(rounds + 4 * (i)))); \
+        cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum); \
+        abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e)); \
+    } while (0)
+
+/* w0 becomes the four words that follow w3. */
+#define SHA_WORDS(w0, w1, w2, w3) \
+    (w0 = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(w0, w1), \
+                                             _mm_alignr_epi8(w3, w2, 4)), w3))
+
+/* The instructions keep the state as a b e f and c d g h, the first word highest. */
+SHA_CODE static void sha256_extensions(uint32_t state[8], const uint8_t *bytes, size_t blocks)
+{
+    const __m128i turned = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+    __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0xb1);
+    __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0x1b);
+    __m128i abef = _mm_alignr_epi8(badc, hgfe, 8), cdgh = _mm_blend_epi16(hgfe, badc, 0xf0);
+
+    for (; blocks; blocks--, bytes += 64) {
+        const __m128i abef_before = abef, cdgh_before = cdgh;
+        __m128i w[4];
+
+        for (int i = 0; i < 4; i++) {
+            w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(bytes + 16 * i)), turned);
+            SHA_ROUNDS(i, w[i]);
+        }
+        for (int i = 4; i < 16; i += 4) {
+            SHA_WORDS(w[0], w[1], w[2], w[3]);
+            SHA_ROUNDS(i, w[0]);
+            SHA_WORDS(w[1], w[2], w[3], w[0]);
+            SHA_ROUNDS(i + 1, w[1]);
+            SHA_WORDS(w[2], w[3], w[0], w[1]);
+            SHA_ROUNDS(i + 2, w[2]);
+            SHA_WORDS(w[3], w[0], w[1], w[2]);
+            SHA_ROUNDS(i + 3, w[3]);
+        }
+        abef = _mm_add_epi32(abef, abef_before);
+        cdgh = _mm_add_epi32(cdgh, cdgh_before);
+    }
+    hgfe = _mm_shuffle_epi32(abef, 0x1b); /* f e b a */
+    badc = _mm_shuffle_epi32(cdgh, 0xb1); /* d c h g */
+    _mm_storeu_si128((__m128i *)state, _mm_blend_epi16(hgfe, badc, 0xf0));
+    _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(badc, hgfe, 8));
+}
+
+/* SSSE3 and SSE4.1 in leaf 1, SHA in leaf 7. */
+static bool sha256_has_extensions(void)
+{
+    unsigned a, b, c, d;
+
+    return __get_cpuid(1, &a, &b, &c, &d) && c >> 9 & 1 && c >> 19 & 1 &&
+           __get_cpuid_count(7, 0, &a, &b, &c, &d) && b >> 29 & 1;
+}
+#endif
+
+/* What this processor does best: a fact of the machine, asked for once, since the
+ * question is slow on virtual ones. */
+static hone_sha256_blocks *sha256_choose(void)
+{
+    static _Atomic(hone_sha256_blocks *) chosen;
+    hone_sha256_blocks *blocks = atomic_load_explicit(&chosen, memory_order_relaxed);
+
+    if (blocks)
+        return blocks;
+    blocks = hone_sha256_plain;
+#ifdef __x86_64__
+    if (sha256_has_extensions())
+        blocks = sha256_extensions;
+#endif
+    atomic_store_explicit(&chosen, blocks, memory_order_relaxed);
+    return blocks;
+}
+
 void hone_sha256_begin(hone_sha256 *s)
 {
-    *s = (hone_sha256){ .state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                   0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 } };
+    static const uint32_t start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+
+    memcpy(s->state, start, sizeof start);
+    s->length = 0;
+    s->blocks = sha256_choose();
 }
 
 void hone_sha256_add(hone_sha256 *s, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
-    size_t held = s->length % 64;
+    size_t held = s->length % 64, part;
 
     s->length += n;
-    while (n) {
-        size_t part = 64 - held < n ? 64 - held : n;
-        if (part == 64) {
-            sha256_block(s->state, p);
-        } else {
-            memcpy(s->block + held, p, part);
-            if (held + part == 64)
-                sha256_block(s->state, s->block);
-        }
+    if (held) {
+        part = 64 - held < n ? 64 - held : n;
+        memcpy(s->block + held, p, part);
         p += part;
         n -= part;
-        held = 0;
+        if (held + part < 64)
+            return;
+        s->blocks(s->state, s->block, 1);
     }
+    s->blocks(s->state, p, n / 64);
+    if (n % 64)
+        memcpy(s->block, p + n / 64 * 64, n % 64);
 }
 
 void hone_sha256_end(hone_sha256 *s, uint8_t digest[32])
 {
-    static const uint8_t padding[64] = { 0x80 };
     uint64_t bits = s->length * 8;
-    uint8_t tail[8];
+    size_t held = s->length % 64;
 
+    s->block[held++] = 0x80;
+    if (held > 56) {
+        memset(s->block + held, 0, 64 - held);
+        s->blocks(s->state, s->block, 1);
+        held = 0;
+    }
+    memset(s->block + held, 0, 56 - held);
     for (int i = 0; i < 8; i++)
-        tail[i] = (uint8_t)(bits >> (56 - 8 * i));
-    hone_sha256_add(s, padding, 1 + (119 - s->length % 64) % 64);
-    hone_sha256_add(s, tail, 8);
+        s->block[56 + i] = (uint8_t)(bits >> (56 - 8 * i));
+    s->blocks(s->state, s->block, 1);
     for (int i = 0; i < 32; i++)
         digest[i] = (uint8_t)(s->state[i / 4] >> (24 - 8 * (i % 4)));
 }

@@ -126,6 +126,7 @@ tests_test_tokenizer_pattern_LDADD = $(LDADD) $(PCRE2_LIBS) $(UTF8PROC_LIBS)
 tests_test_kernels_rows_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
 tests_test_sampler_LDADD = core/kernels/libkernels.la $(LDADD) $(OPENBLAS_LIBS)
 tests_test_sha256_SOURCES = tests/test_sha256.c core/sha256.c
+tests_test_sha256_LDADD = $(LDADD) core/libhone.la
 tests_test_store_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_test_store_LDADD = $(LDADD) $(SQLITE_LIBS)
 tests_test_crowd_SOURCES = tests/test_crowd.c tests/pairs.h plugins/quality/bradley_terry/crowd.c \
