@@ -1,6 +1,7 @@
 /* store.c -- calls into store plugins: a request's fields are checked here, once
  * for all plugins, and the clock is read (see <hone/store.h>). */
 #include "store.h"
+#include "store_rows.h"
 #include "suggest.h"
 
 #include <hone/store.h>
@@ -111,23 +112,27 @@ static int store_check_list(const char *where, const char *name, const field *fi
     return HONE_OK;
 }
 
+double hone_store_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1e3;
+}
+
 /* The request with the time, and the definition with its defaults, in force. */
 static int store_request(json_t **out, const char *name, hone_context *context,
                          const hone_json *request, hone_error *err)
 {
-    struct timespec now;
     json_t *copy = json_copy((json_t *)request), *definition = NULL;
     int code = HONE_OK;
 
     *out = NULL;
     if (!copy)
         return hone_fail_memory(err, name);
-    if (!json_is_number(json_object_get(copy, "now"))) {
-        clock_gettime(CLOCK_REALTIME, &now);
-        if (json_object_set_new(copy, "now", json_real((double)now.tv_sec +
-                                                       (double)(now.tv_nsec / 1000000) / 1e3)))
-            code = hone_fail_memory(err, name);
-    }
+    if (!json_is_number(json_object_get(copy, "now")) &&
+        json_object_set_new(copy, "now", json_real(hone_store_now())))
+        code = hone_fail_memory(err, name);
     if (code == HONE_OK && strcmp(name, "put_task") == 0) {
         code = hone_store_definition(&definition, context, json_object_get(copy, "definition"),
                                      err);
@@ -214,11 +219,6 @@ static const field store_added[] = {
     MAY("wanted", "integer") { 0 }
 };
 
-static const field store_imported[] = {
-    MAY("content", "any") MAY("item", "id") NEED("annotator", "id") NEED("answers", "object")
-    MAY("seconds", "number") MAY("order", "array") MAY("at", "number") MAY("key", "id") { 0 }
-};
-
 CALL(put_items, NEED("items", "array"))
 CALL(put_task, NEED("definition", "object") MAY("revise", "boolean"))
 CALL(set_task, NEED("name", "id") NEED("state", "id"))
@@ -230,10 +230,53 @@ CALL(submit, MAY("assignment", "integer") MAY("supersedes", "integer") NEED("ann
              NEED("answers", "object") MAY("seconds", "number") MAY("key", "id"))
 CALL(leave, NEED("assignment", "integer") NEED("annotator", "id") NEED("how", "id")
             MAY("reason", "id"))
-CALL_WITH(import, "rows", store_imported, NEED("task", "id") NEED("rows", "array"))
 CALL(put_annotator, MAY("name", "id") MAY("id", "id") MAY("attributes", "object")
                     MAY("skills", "object") MAY("state", "id") MAY("details", "object"))
 CALL(erase, NEED("annotator", "id") MAY("text", "boolean") MAY("reason", "id"))
 CALL(list, NEED("what", "id") MAY("task", "id") MAY("item", "id") MAY("annotator", "id")
            MAY("after", "integer") MAY("limit", "integer") MAY("current", "boolean"))
 CALL(verify, MAY("head", "object"))
+
+/* ---- rows of imports ---- */
+
+static const field store_imported[] = {
+    MAY("content", "any") MAY("item", "id") NEED("annotator", "id") NEED("answers", "object")
+    MAY("seconds", "number") MAY("order", "array") MAY("at", "number") MAY("key", "id") { 0 }
+};
+
+int hone_store_check_row(const hone_json *row, size_t number, hone_error *err)
+{
+    char place[64];
+
+    if (store_check(NULL, store_imported, row, NULL) == HONE_OK)
+        return HONE_OK;
+    hone_print(place, sizeof place, "import: rows[%zu]", number);
+    return store_check(place, store_imported, row, err);
+}
+
+int hone_store_import(hone_instance *store, const hone_json *request, hone_json **reply,
+                      hone_error *err)
+{
+    static const field fields[] = { NEED("task", "id") NEED("rows", "array") NOW };
+    const hone_plugin *plugin = hone_instance_plugin(store);
+    json_t *full = NULL, *row;
+    store_rows rows = { 0 };
+    size_t i;
+    int code = store_check("import", fields, request, err);
+
+    *reply = NULL;
+    if (code == HONE_OK)
+        code = store_request(&full, "import", hone_instance_context(store), request, err);
+    json_array_foreach(json_object_get(request, "rows"), i, row)
+        if (code == HONE_OK && (code = hone_store_check_row(row, i + 1, err)) == HONE_OK)
+            code = store_rows_add(&rows, row, err);
+    if (code != HONE_OK)
+        hone_fail_in(err, "%s/%s", plugin->kind, plugin->name);
+    else
+        code = store_rows_send(store, json_string_value(json_object_get(full, "task")),
+                               json_number_value(json_object_get(full, "now")), &rows, 0,
+                               rows.count, reply, err);
+    store_rows_free(&rows);
+    json_decref(full);
+    return code;
+}

@@ -10,4 +10,7 @@
 int hone_store_definition(hone_json **out, hone_context *context, const hone_json *given,
                           hone_error *err);
 
+/* The clock: seconds since 1970, in thousandths. */
+double hone_store_now(void);
+
 #endif

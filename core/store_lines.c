@@ -4,6 +4,8 @@
  * transaction. A page that is refused is tried row by row, which finds the line. */
 #include "data/reader.h"
 #include "file.h"
+#include "store.h"
+#include "store_rows.h"
 #include "text.h"
 
 #include <hone/store.h>
@@ -15,8 +17,9 @@ enum { LINES_PAGE = 1000, LINES_NAMED = 5 };
 struct lines {
     hone_instance *store;
     const char *task, *path;
-    bool keep, judgements;        /* what the page holds: judgements, or items */
-    json_t *page;
+    bool keep;
+    json_t *page;                 /* items; or */
+    store_rows rows;              /* judgements: one of them is empty */
     uint64_t numbers[LINES_PAGE]; /* of the page's lines */
     int64_t count, broken, made, again, items;
     json_t *errors;
@@ -24,27 +27,46 @@ struct lines {
     hone_text text;
 };
 
-static int lines_send(struct lines *l, json_t *rows, hone_error *err)
+static size_t lines_held(const struct lines *l)
 {
-    json_t *request = json_pack("{s:s,s:O}", "task", l->task,
-                                l->judgements ? "rows" : "items", rows);
-    json_t *reply = NULL;
-    int code;
+    return l->rows.count + json_array_size(l->page);
+}
 
-    if (!request)
-        return hone_fail_memory(err, l->path);
-    code = l->judgements ? hone_store_import(l->store, request, &reply, err)
-                         : hone_store_add(l->store, request, &reply, err);
-    json_decref(request);
-    if (code == HONE_OK && l->judgements) {
-        l->made += json_integer_value(json_object_get(reply, "judgements"));
-        l->again += json_integer_value(json_object_get(reply, "again"));
-        l->items += json_integer_value(json_object_get(reply, "items"));
-    } else if (code == HONE_OK) {
-        l->items += json_integer_value(json_object_get(reply, "added"));
-    }
+static int lines_send_rows(struct lines *l, size_t first, size_t count, hone_error *err)
+{
+    json_t *reply = NULL;
+    int code = store_rows_send(l->store, l->task, hone_store_now(), &l->rows, first, count, &reply,
+                               err);
+
+    l->made += json_integer_value(json_object_get(reply, "judgements"));
+    l->again += json_integer_value(json_object_get(reply, "again"));
+    l->items += json_integer_value(json_object_get(reply, "items"));
     json_decref(reply);
     return code;
+}
+
+static int lines_send_items(struct lines *l, size_t first, size_t count, hone_error *err)
+{
+    json_t *request = NULL, *reply = NULL, *some = json_array();
+    bool made = some != NULL;
+    int code;
+
+    for (size_t i = first; made && i < first + count; i++)
+        made = json_array_append(some, json_array_get(l->page, i)) == 0;
+    if (made)
+        request = json_pack("{s:s,s:O}", "task", l->task, "items", some);
+    code = request ? hone_store_add(l->store, request, &reply, err) : hone_fail_memory(err, l->path);
+    l->items += json_integer_value(json_object_get(reply, "added"));
+    json_decref(reply);
+    json_decref(request);
+    json_decref(some);
+    return code;
+}
+
+static int lines_send(struct lines *l, size_t first, size_t count, hone_error *err)
+{
+    return l->rows.count ? lines_send_rows(l, first, count, err)
+                         : lines_send_items(l, first, count, err);
 }
 
 /* A line that cannot stay: an error, or one more of those that are counted. */
@@ -78,39 +100,59 @@ static bool lines_is_fault(int code)
 static int lines_flush(struct lines *l, hone_error *err)
 {
     hone_error why = { 0 };
-    size_t n = json_array_size(l->page);
-    int code = n ? lines_send(l, l->page, &why) : HONE_OK;
+    size_t n = lines_held(l);
+    int code = n ? lines_send(l, 0, n, &why) : HONE_OK;
 
     if (code != HONE_OK && !lines_is_fault(code))
         return hone_fail(err, code, "%s", why.message);
     for (size_t i = 0; code != HONE_OK && i < n; i++) {
-        json_t *one = json_pack("[O]", json_array_get(l->page, i));
-        int each = one ? lines_send(l, one, &why) : hone_fail_memory(&why, l->path);
+        int each = lines_send(l, i, 1, &why);
 
-        json_decref(one);
         if (each != HONE_OK && !lines_is_fault(each))
             return hone_fail(err, each, "%s", why.message);
         if (each != HONE_OK && (each = lines_refuse(l, l->numbers[i], &why, err)) != HONE_OK)
             return each;
     }
+    store_rows_clear(&l->rows);
     json_array_clear(l->page);
     return HONE_OK;
 }
 
-static int lines_take(struct lines *l, json_t *row, uint64_t line, hone_error *err)
+/* What is wrong before comes first. */
+static int lines_wrong(struct lines *l, uint64_t line, int code, const hone_error *why,
+                       hone_error *err)
 {
-    bool judgement = json_object_get(row, "annotator") != NULL;
-    int code = HONE_OK;
+    if (!lines_is_fault(code))
+        return hone_fail(err, code, "%s", why->message);
+    code = lines_flush(l, err);
+    return code == HONE_OK ? lines_refuse(l, line, why, err) : code;
+}
 
-    if (judgement != l->judgements || json_array_size(l->page) == LINES_PAGE)
-        code = lines_flush(l, err);
-    l->judgements = judgement;
-    if (code != HONE_OK) {
+/* A line that the scan left. */
+static int lines_take(struct lines *l, uint64_t line, hone_error *err)
+{
+    hone_error why = { 0 };
+    bool judgement;
+    json_t *row;
+    int code = hone_json_parse(&row, l->text.bytes, l->text.count, NULL, &why);
+
+    if (code != HONE_OK)
+        return lines_wrong(l, line, code, &why, err);
+    judgement = json_object_get(row, "annotator") != NULL;
+    if (judgement && (code = hone_store_check_row(row, 1, &why)) != HONE_OK) {
         json_decref(row);
-        return code;
+        return lines_wrong(l, line, code, &why, err);
     }
-    l->numbers[json_array_size(l->page)] = line;
-    return json_array_append_new(l->page, row) ? hone_fail_memory(err, l->path) : HONE_OK;
+    if (judgement ? json_array_size(l->page) > 0 : l->rows.count > 0)
+        code = lines_flush(l, err);
+    if (code == HONE_OK)
+        l->numbers[lines_held(l)] = line;
+    if (code == HONE_OK && judgement)
+        code = store_rows_add(&l->rows, row, err);
+    else if (code == HONE_OK && json_array_append(l->page, row))
+        code = hone_fail_memory(err, l->path);
+    json_decref(row);
+    return code;
 }
 
 static int lines_read(struct lines *l, hone_error *err)
@@ -120,19 +162,21 @@ static int lines_read(struct lines *l, hone_error *err)
 
     while (code == HONE_OK && more) {
         uint64_t line = l->reader.line;
-        hone_error why = { 0 };
-        json_t *row;
+        int taken = 0;
 
         l->text.count = 0;
         code = data_reader_line(&l->reader, &l->text, &more, err);
         if (code != HONE_OK || !more || strspn(l->text.bytes, " \t") == l->text.count)
             continue;
         l->count++;
-        code = hone_json_parse(&row, l->text.bytes, l->text.count, NULL, &why);
-        if (code == HONE_OK)
-            code = lines_take(l, row, line, err);
-        else if ((code = lines_flush(l, err)) == HONE_OK) /* what is wrong before comes first */
-            code = lines_refuse(l, line, &why, err);
+        if (lines_held(l) == LINES_PAGE && (code = lines_flush(l, err)) != HONE_OK)
+            return code;
+        if (!json_array_size(l->page)) {
+            taken = store_rows_scan(&l->rows, l->text.bytes, l->text.count, err);
+            if (taken == 1)
+                l->numbers[l->rows.count - 1] = line;
+        }
+        code = taken == 0 ? lines_take(l, line, err) : taken < 0 ? taken : HONE_OK;
     }
     return code == HONE_OK ? lines_flush(l, err) : code;
 }
@@ -161,6 +205,7 @@ int hone_store_read_lines(hone_instance *store, const char *task, const char *pa
         code = *reply ? HONE_OK : hone_fail_memory(err, path);
     }
     data_reader_close(&l.reader);
+    store_rows_free(&l.rows);
     hone_free(l.text.bytes);
     json_decref(l.page);
     json_decref(l.errors);

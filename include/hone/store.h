@@ -37,6 +37,24 @@ typedef enum hone_store_batch_step {
     HONE_STORE_BEGIN, HONE_STORE_COMMIT, HONE_STORE_ROLLBACK
 } hone_store_batch_step;
 
+/* A judgement made elsewhere. Texts stand for the length of the call; what is NULL is absent. */
+typedef struct hone_store_row {
+    const char *content, *item;  /* one of them: canonical JSON, or an item's id */
+    const char *annotator, *key;
+    const char *answers;         /* canonical JSON of an object */
+    const char *asks;            /* its keys, one after another, each with its NUL */
+    size_t ask_count;
+    const char *order;           /* a list as compact JSON */
+    int64_t sides;               /* the list's length */
+    double seconds;              /* below 0: unknown */
+    double at;                   /* below 0: now */
+} hone_store_row;
+
+/* Fails with "row 2: ...", and then nothing of the rows stays. */
+typedef int hone_store_import_op(void *self, const char *task, double now,
+                                 const hone_store_row *rows, size_t count, hone_json **reply,
+                                 hone_error *err);
+
 /* All are required. What each takes and gives stands with its function below. */
 typedef struct hone_store_ops {
     size_t size;
@@ -52,7 +70,7 @@ typedef struct hone_store_ops {
     hone_store_op *next;
     hone_store_op *submit;
     hone_store_op *leave;
-    hone_store_op *import;
+    hone_store_import_op *import;
     hone_store_op *put_annotator;
     hone_store_op *erase;
     hone_store_op *list;

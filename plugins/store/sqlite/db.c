@@ -110,11 +110,23 @@ static int db_bind(db *d, sqlite3_stmt **out, const char *text, const char *type
 {
     int code = db_prepare(d, out, text, err), rc = SQLITE_OK;
     const char *words;
+    int64_t number;
+    double real;
 
     for (int i = 1; code == HONE_OK && rc == SQLITE_OK && types[i - 1]; i++) {
         switch (types[i - 1]) {
-        case 'i': rc = sqlite3_bind_int64(*out, i, va_arg(args, int64_t)); break;
-        case 'd': rc = sqlite3_bind_double(*out, i, va_arg(args, double)); break;
+        case 'i':
+        case 'o':
+            number = va_arg(args, int64_t);
+            rc = number || types[i - 1] == 'i' ? sqlite3_bind_int64(*out, i, number)
+                                               : sqlite3_bind_null(*out, i);
+            break;
+        case 'd':
+        case 'e':
+            real = va_arg(args, double);
+            rc = real >= 0 || types[i - 1] == 'd' ? sqlite3_bind_double(*out, i, real)
+                                                  : sqlite3_bind_null(*out, i);
+            break;
         case 'h':
             rc = sqlite3_bind_blob(*out, i, va_arg(args, const uint8_t *), HONE_STORE_HASH,
                                    SQLITE_STATIC);

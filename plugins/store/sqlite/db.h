@@ -26,7 +26,8 @@ void db_close(db *d);
 int db_fail(db *d, int rc, hone_error *err);
 
 /* *out: the statement with its parameters, valid until its text is used again.
- * types, one letter each: i int64_t, d double, t text or NULL, h 32 bytes of a hash.
+ * types, one letter each: i int64_t, o int64_t where 0 is none, d double, e double where what
+ * is below 0 is none, t text or NULL, h 32 bytes of a hash.
  * Texts and hashes stand until the last step. `text` is a literal: statements are found
  * again by its address. */
 int db_query(db *d, sqlite3_stmt **out, hone_error *err, const char *text, const char *types, ...);

@@ -119,15 +119,12 @@ int find_entry(struct store *s, int64_t task, const char *item, int64_t *id, hon
     return code;
 }
 
-int store_item(struct store *s, const json_t *content, int64_t *id, char hex[65], bool *added,
-               hone_error *err)
+int store_item_text(struct store *s, const char *text, int64_t *id, char hex[65], bool *added,
+                    hone_error *err)
 {
-    char *text = hone_store_canonical(content);
     uint8_t hash[HONE_STORE_HASH];
     int code;
 
-    if (!text)
-        return hone_fail_memory(err, "an item");
     hone_store_hash(hash, text, strlen(text));
     hone_store_hex(hash, hex);
     code = db_do(&s->db, err, "INSERT INTO items (hash, content) VALUES (?, ?)"
@@ -137,6 +134,16 @@ int store_item(struct store *s, const json_t *content, int64_t *id, char hex[65]
         *id = sqlite3_last_insert_rowid(s->db.sql);
     else if (code == HONE_OK)
         code = db_number(&s->db, id, err, "SELECT id FROM items WHERE hash = ?", "h", hash);
+    return code;
+}
+
+int store_item(struct store *s, const json_t *content, int64_t *id, char hex[65], bool *added,
+               hone_error *err)
+{
+    char *text = hone_store_canonical(content);
+    int code = text ? store_item_text(s, text, id, hex, added, err)
+                    : hone_fail_memory(err, "an item");
+
     hone_free(text);
     return code;
 }

@@ -1,6 +1,9 @@
 /* import.c -- judgements that were made elsewhere. One row of the log covers
  * a whole call: it names the first judgement, how many, and a chain over their
- * digests. A second judgement of an annotator for an item counts as a repeat. */
+ * digests. A second judgement of an annotator for an item counts as a repeat.
+ *
+ * Rows of one item that follow each other are a run: its entry is looked up and
+ * counted once, and one that is new is written with its count. */
 #include "store.h"
 
 #include <string.h>
@@ -11,23 +14,16 @@ struct importing {
     double now;
     int64_t first, count, again, items;
     uint8_t chain[HONE_STORE_HASH];
-    int64_t entry, done;           /* of the item under way: judgements not yet counted */
-    bool fresh;                    /* its entry is new: nobody has judged it before */
-    int64_t kind;
-    const json_t *content;         /* its content, where the row gave one */
+    int64_t *who;                  /* annotators of the rows of the run */
 };
 
-/* Count what an item got, once for rows of one item that follow each other. */
-static int import_count(struct store *s, struct importing *m, hone_error *err)
-{
-    int code = HONE_OK;
-
-    if (m->done)
-        code = db_do(&s->db, err, "UPDATE entries SET done = done + ? WHERE id = ?", "ii", m->done,
-                     m->entry);
-    m->done = 0;
-    return code;
-}
+struct run {
+    const hone_store_row *rows;
+    size_t n;
+    int64_t entry, kind;
+    bool fresh;                    /* the entry is new: nobody has judged it before */
+    int64_t done;                  /* judgements that are not counted in it yet */
+};
 
 static int import_annotator(struct store *s, struct importing *m, const char *name, int64_t *id,
                             hone_error *err)
@@ -56,156 +52,190 @@ static int import_annotator(struct store *s, struct importing *m, const char *na
     return code;
 }
 
-/* The entry of a row's item, added to the task where it is new. */
-static int import_entry(struct store *s, struct importing *m, const json_t *row,
-                        struct judgement *j, bool *is_new, hone_error *err)
+/* Whether the annotator of row i has a row before it in the run. */
+static bool import_seen(const struct importing *m, size_t i)
 {
-    const json_t *content = json_object_get(row, "content");
-    const char *item = get_text(row, "item");
+    for (size_t k = 0; k < i; k++)
+        if (m->who[k] == m->who[i])
+            return true;
+    return false;
+}
+
+/* The entry of a run's item, added to the task where it is new. */
+static int import_entry(struct store *s, struct importing *m, struct run *run, hone_error *err)
+{
+    const hone_store_row *row = run->rows;
     char hex[65];
     bool added = false;
     sqlite3_stmt *stmt;
-    int64_t id = 0;
-    int code;
+    int64_t id = 0, people = 0;
+    int code = row->item ? find_item(s, row->item, &id, err)
+                         : store_item_text(s, row->content, &id, hex, &added, err);
 
-    if (!content == !item)
-        return hone_fail(err, HONE_EINVAL, "takes content or item, one of them");
-    if (content && json_equal(content, m->content)) { /* rows of one item often follow each other */
-        j->entry = m->entry;
-        j->kind = m->kind;
-        return HONE_OK;
-    }
-    code = item ? find_item(s, item, &id, err) : store_item(s, content, &id, hex, &added, err);
-    if (code == HONE_OK)
+    if (code == HONE_OK && !added) { /* what is new is in no task yet */
         code = db_query(&s->db, &stmt, err, "SELECT id, gold IS NOT NULL FROM entries WHERE task ="
                         " ? AND item = ?", "ii", m->task.id, id);
-    if (code == HONE_OK)
-        code = db_step(&s->db, stmt, err);
-    if (code == 1) {
-        j->entry = sqlite3_column_int64(stmt, 0);
-        j->kind = sqlite3_column_int64(stmt, 1) ? GOLD : FRESH;
-        sqlite3_reset(stmt);
-        return HONE_OK;
+        if (code == HONE_OK)
+            code = db_step(&s->db, stmt, err);
+        if (code == 1) {
+            run->entry = sqlite3_column_int64(stmt, 0);
+            run->kind = sqlite3_column_int64(stmt, 1) ? GOLD : FRESH;
+            sqlite3_reset(stmt);
+            return HONE_OK;
+        }
     }
-    if (code != 0)
+    if (code != HONE_OK)
         return code;
-    code = db_do(&s->db, err, "INSERT INTO entries (task, item, sides, wanted) VALUES (?, ?, ?, ?)",
-                 "iiii", m->task.id, id, (int64_t)json_array_size(json_object_get(row, "order")),
-                 get_int(m->task.definition, "overlap", 1));
-    j->entry = sqlite3_last_insert_rowid(s->db.sql);
-    j->kind = FRESH;
+    for (size_t i = 0; i < run->n; i++)
+        people += !import_seen(m, i);
+    code = db_do(&s->db, err, "INSERT INTO entries (task, item, sides, wanted, done) VALUES"
+                 " (?, ?, ?, ?, ?)", "iiiii", m->task.id, id, row->sides,
+                 get_int(m->task.definition, "overlap", 1), people);
+    run->entry = sqlite3_last_insert_rowid(s->db.sql);
+    run->kind = FRESH;
+    run->fresh = true;
     m->items++;
-    *is_new = true;
     return code;
 }
 
-/* 1: a row with this key is here already. */
+/* A row with this key is here already: the same, or an error. */
 static int import_again(struct store *s, struct importing *m, const struct judgement *j,
                         hone_error *err)
 {
     sqlite3_stmt *stmt;
-    bool same;
-    int code;
+    bool same = false;
+    int code = db_query(&s->db, &stmt, err, "SELECT answers, entry FROM judgements WHERE annotator"
+                        " = ? AND key = ?", "it", j->annotator, j->key);
 
-    if (!j->key)
-        return 0;
-    code = db_query(&s->db, &stmt, err, "SELECT answers, entry FROM judgements WHERE annotator = ?"
-                    " AND key = ?", "it", j->annotator, j->key);
     if (code == HONE_OK)
         code = db_step(&s->db, stmt, err);
-    if (code != 1)
+    if (code < 0)
         return code;
-    same = strcmp((const char *)sqlite3_column_text(stmt, 0), j->answers) == 0 &&
-           sqlite3_column_int64(stmt, 1) == j->entry;
+    if (code == 1)
+        same = strcmp((const char *)sqlite3_column_text(stmt, 0), j->answers) == 0 &&
+               sqlite3_column_int64(stmt, 1) == j->entry;
     sqlite3_reset(stmt);
     if (!same)
         return hone_fail(err, HONE_ESTATE, "key '%s' is here already, with other answers", j->key);
     m->again++;
-    return 1;
+    return HONE_OK;
 }
 
-static int import_put(struct store *s, struct importing *m, struct judgement *j, hone_error *err)
+static int import_row(struct store *s, struct importing *m, struct run *run, size_t i,
+                      hone_error *err)
 {
+    const hone_store_row *row = &run->rows[i];
+    struct judgement j = { .task = m->task.id, .version = m->task.version, .entry = run->entry,
+                           .annotator = m->who[i], .kind = run->kind, .seconds = row->seconds,
+                           .at = row->at < 0 ? m->now : row->at, .key = row->key,
+                           .answers = row->answers, .sides = row->order };
     int64_t id = 0, before = 0;
+    char hex[65];
     int code = HONE_OK;
 
-    if (!m->fresh)
+    if (run->fresh)
+        before = import_seen(m, i);
+    else
         code = db_number(&s->db, &before, err, "SELECT 1 FROM judgements WHERE entry = ? AND"
-                         " annotator = ? LIMIT 1", "ii", j->entry, j->annotator);
-    m->fresh = false;
-    if (code == HONE_OK && before)
-        j->kind = REPEAT;
+                         " annotator = ? LIMIT 1", "ii", j.entry, j.annotator);
+    if (before)
+        j.kind = REPEAT;
     if (code == HONE_OK)
-        code = judgement_insert(s, j, &id, err);
-    m->done += code == HONE_OK && j->kind != REPEAT;
+        code = judgement_insert(s, &j, &id, err);
+    if (code != HONE_OK)
+        return code;
+    if (!id)
+        return import_again(s, m, &j, err);
+    run->done += j.kind != REPEAT;
+    hone_store_hex(j.digest, hex);
+    hone_store_chain(m->chain, hex, 64);
+    m->first = m->first ? m->first : id;
+    m->count++;
+    return HONE_OK;
+}
+
+/* *at: the row that an error is about. */
+static int import_run(struct store *s, struct importing *m, struct run *run, size_t *at,
+                      hone_error *err)
+{
+    int code = HONE_OK;
+    size_t i;
+
+    for (i = 0; i < run->n && code == HONE_OK; i++) {
+        code = store_asked(m->task.definition, run->rows[i].asks, run->rows[i].ask_count, err);
+        if (code == HONE_OK)
+            code = import_annotator(s, m, run->rows[i].annotator, &m->who[i], err);
+        *at = i;
+    }
     if (code == HONE_OK) {
-        char hex[65];
-        hone_store_hex(j->digest, hex);
-        hone_store_chain(m->chain, hex, 64);
-        m->first = m->first ? m->first : id;
-        m->count++;
+        *at = 0;
+        code = import_entry(s, m, run, err);
+    }
+    for (i = 0; i < run->n && code == HONE_OK; i++) {
+        *at = i;
+        code = import_row(s, m, run, i, err);
+    }
+    if (code == HONE_OK && run->done && !run->fresh)
+        code = db_do(&s->db, err, "UPDATE entries SET done = done + ? WHERE id = ?", "ii",
+                     run->done, run->entry);
+    return code;
+}
+
+static bool import_is_same(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+/* The rows at the front that are of one item. */
+static size_t import_length(const hone_store_row *rows, size_t n)
+{
+    size_t i = 1;
+
+    while (i < n && (import_is_same(rows[i].content, rows->content) ||
+                     import_is_same(rows[i].item, rows->item)) &&
+           !rows[i].content == !rows->content && !rows[i].item == !rows->item)
+        i++;
+    return i;
+}
+
+static int import_rows(struct store *s, struct importing *m, const hone_store_row *rows,
+                       size_t n, hone_error *err)
+{
+    size_t at = 0;
+    int code = HONE_OK;
+
+    for (size_t i = 0; i < n && code == HONE_OK;) {
+        struct run run = { .rows = rows + i, .n = import_length(rows + i, n - i) };
+
+        if (!rows[i].content == !rows[i].item)
+            code = hone_fail(err, HONE_EINVAL, "takes content or item, one of them");
+        else
+            code = import_run(s, m, &run, &at, err);
+        if (code != HONE_OK)
+            return hone_fail_in(err, "row %zu", i + at + 1);
+        i += run.n;
     }
     return code;
 }
 
-static int import_row(struct store *s, struct importing *m, const json_t *row, hone_error *err)
+int store_import(struct store *s, const char *task, double now, const hone_store_row *rows,
+                 size_t n, hone_json **reply, hone_error *err)
 {
-    const json_t *order = json_object_get(row, "order");
-    struct judgement j = { .task = m->task.id, .version = m->task.version,
-                           .seconds = get_real(row, "seconds", -1),
-                           .at = get_real(row, "at", m->now), .key = get_text(row, "key") };
-    char *answers = hone_store_canonical(json_object_get(row, "answers"));
-    char *sides = json_is_array(order) ? hone_json_text(order) : NULL;
-    bool is_new = false;
-    int code = answers && (sides || !json_is_array(order)) ? HONE_OK
-                                                            : hone_fail_memory(err, "a judgement");
-
-    j.answers = answers;
-    j.sides = sides;
-    if (code == HONE_OK)
-        code = import_annotator(s, m, get_text(row, "annotator"), &j.annotator, err);
-    if (code == HONE_OK)
-        code = import_entry(s, m, row, &j, &is_new, err);
-    if (code == HONE_OK && j.entry != m->entry) {
-        code = import_count(s, m, err);
-        m->entry = j.entry;
-        m->fresh = is_new;
-        m->kind = j.kind;
-        m->content = json_object_get(row, "content");
-    }
-    if (code == HONE_OK && (code = import_again(s, m, &j, err)) == HONE_OK)
-        code = import_put(s, m, &j, err);
-    hone_free(answers);
-    hone_free(sides);
-    return code == 1 ? HONE_OK : code;
-}
-
-int store_import(struct store *s, const hone_json *request, hone_json **reply, hone_error *err)
-{
-    const char *name = get_text(request, "task");
-    struct importing m = { .now = get_real(request, "now", 0), .annotators = json_object() };
+    struct importing m = { .now = now, .annotators = json_object(),
+                           .who = hone_alloc(n + 1, sizeof *m.who) };
     char digest[65];
-    json_t *row;
-    size_t i;
-    int code = m.annotators ? find_task(s, name, &m.task, err) : hone_fail_memory(err, "import");
+    int code = m.annotators && m.who ? find_task(s, task, &m.task, err)
+                                     : hone_fail_memory(err, "import");
 
-    json_array_foreach(json_object_get(request, "rows"), i, row) {
-        if (code != HONE_OK)
-            break;
-        code = store_asked(m.task.definition, json_object_get(row, "answers"), err);
-        if (code == HONE_OK)
-            code = import_row(s, &m, row, err);
-        if (code != HONE_OK)
-            hone_fail_in(err, "row %zu", i + 1);
-    }
     if (code == HONE_OK)
-        code = import_count(s, &m, err);
+        code = import_rows(s, &m, rows, n, err);
     hone_store_hex(m.chain, digest);
     if (code == HONE_OK && m.count)
         code = store_log(s, m.now, json_pack("{s:s,s:s,s:I,s:I,s:s}", "what", "import", "task",
-                                             name, "first", (json_int_t)m.first, "count",
+                                             task, "first", (json_int_t)m.first, "count",
                                              (json_int_t)m.count, "digest", digest), err);
     json_decref(m.annotators);
+    hone_free(m.who);
     if (code != HONE_OK)
         return code;
     return give(reply, json_pack("{s:I,s:I,s:I}", "judgements", (json_int_t)m.count, "again",

@@ -52,14 +52,14 @@ int judgement_digest(const struct judgement *j, uint8_t digest[HONE_STORE_HASH],
     const int64_t numbers[] = { j->task, j->entry, j->annotator, j->version, j->assignment, j->kind,
                                 j->supersedes };
     const double reals[] = { j->seconds, j->at };
-    size_t sizes[4], total = 0;
-    char *bytes, *at;
+    size_t sizes[4], total = 8 * (4 + 7 + 2);
+    char most[1024], *bytes = most, *at;
 
     for (int i = 0; i < 4; i++)
         total += sizes[i] = strlen(texts[i]);
-    bytes = at = hone_alloc(total + 8 * (4 + 7 + 2), 1);
-    if (!bytes)
+    if (total > sizeof most && !(bytes = hone_alloc(total, 1)))
         return hone_fail_memory(err, "a judgement");
+    at = bytes;
     for (int i = 0; i < 7; i++)
         at = log_number(at, (uint64_t)numbers[i]);
     for (int i = 0; i < 2; i++) {
@@ -70,7 +70,8 @@ int judgement_digest(const struct judgement *j, uint8_t digest[HONE_STORE_HASH],
     for (int i = 0; i < 4; i++)
         at = log_text(at, texts[i], sizes[i]);
     hone_store_hash(digest, bytes, (size_t)(at - bytes));
-    hone_free(bytes);
+    if (bytes != most)
+        hone_free(bytes);
     return HONE_OK;
 }
 
@@ -93,12 +94,13 @@ int judgement_insert(struct store *s, struct judgement *j, int64_t *id, hone_err
         code = db_do(&s->db, err,
                      "INSERT INTO judgements (task, entry, annotator, version, assignment, kind,"
                      " supersedes, sides, answers, key, seconds, at, salt, digest) VALUES (?, ?, ?,"
-                     " ?, nullif(?, 0), ?, nullif(?, 0), ?, ?, ?, iif(?11 < 0, NULL, ?11), ?, ?, ?)",
-                     "iiiiiiitttddth", j->task, j->entry, j->annotator, j->version, j->assignment,
+                     " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (annotator, key) WHERE key IS"
+                     " NOT NULL DO NOTHING",
+                     "iiiioiotttedth", j->task, j->entry, j->annotator, j->version, j->assignment,
                      j->kind, j->supersedes, j->sides, j->answers, j->key, j->seconds, j->at,
                      j->salt, j->digest);
     if (code == HONE_OK)
-        *id = sqlite3_last_insert_rowid(s->db.sql);
+        *id = sqlite3_changes(s->db.sql) ? sqlite3_last_insert_rowid(s->db.sql) : 0;
     return code;
 }
 

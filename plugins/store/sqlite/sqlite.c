@@ -66,19 +66,22 @@ static int sqlite_batch(void *self, hone_store_batch_step step, hone_error *err)
     return HONE_OK;
 }
 
-static int sqlite_call(struct store *s, bool writes, store_body *body, const hone_json *request,
-                       hone_json **reply, hone_error *err)
+static int sqlite_end(struct store *s, int code, hone_error *err)
 {
-    int code = db_begin(&s->db, writes, err);
-
-    if (code != HONE_OK)
-        return code;
-    code = db_end(&s->db, body(s, request, reply, err), err);
+    code = db_end(&s->db, code, err);
     if (code != HONE_OK) { /* it may be of a version that was not kept */
         json_decref(s->definition);
         s->definition = NULL;
     }
     return code;
+}
+
+static int sqlite_call(struct store *s, bool writes, store_body *body, const hone_json *request,
+                       hone_json **reply, hone_error *err)
+{
+    int code = db_begin(&s->db, writes, err);
+
+    return code == HONE_OK ? sqlite_end(s, body(s, request, reply, err), err) : code;
 }
 
 #define OP(name, body, writes) \
@@ -96,10 +99,20 @@ OP(set_item, store_set_item, true)
 OP(next, store_next, true)
 OP(submit, store_submit, true)
 OP(leave, store_leave, true)
-OP(import, store_import, true)
 OP(put_annotator, store_put_annotator, true)
 OP(list, store_list, false)
 OP(verify, store_verify, false)
+
+static int sqlite_import(void *self, const char *task, double now, const hone_store_row *rows,
+                         size_t count, hone_json **reply, hone_error *err)
+{
+    struct store *s = self;
+    int code = db_begin(&s->db, true, err);
+
+    if (code == HONE_OK)
+        code = sqlite_end(s, store_import(s, task, now, rows, count, reply, err), err);
+    return code;
+}
 
 /* The log of writes holds pages as they were: emptied, unless someone reads them now. */
 static int sqlite_erase(void *self, const hone_json *request, hone_json **reply, hone_error *err)

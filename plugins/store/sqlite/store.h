@@ -46,7 +46,8 @@ struct judgement {
     uint8_t digest[HONE_STORE_HASH];
 };
 int judgement_digest(const struct judgement *j, uint8_t digest[HONE_STORE_HASH], hone_error *err);
-/* Salt, digest and insert; *id is the new row's. */
+/* Salt, digest and insert; *id is the new row's, or 0 where the annotator has a judgement
+ * with this key: then nothing was done. */
 int judgement_insert(struct store *s, struct judgement *j, int64_t *id, hone_error *err);
 /* Columns task, entry, annotator, version, assignment, kind, supersedes, sides, answers,
  * key, seconds, at, salt, from `column` on; texts stand as long as the row. */
@@ -70,15 +71,21 @@ int find_entry(struct store *s, int64_t task, const char *item, int64_t *id, hon
 /* The row of some content, made where it is new. */
 int store_item(struct store *s, const json_t *content, int64_t *id, char hex[65], bool *added,
                hone_error *err);
+/* The same by its canonical text. */
+int store_item_text(struct store *s, const char *text, int64_t *id, char hex[65], bool *added,
+                    hone_error *err);
 
-/* Whether every answer belongs to an ask of the definition (submit.c). */
-int store_asked(const hone_json *definition, const json_t *answers, hone_error *err);
+/* Whether every answer belongs to an ask of the definition: `asks` are the names of n
+ * answers, one after another, each with its NUL (submit.c). */
+int store_asked(const hone_json *definition, const char *asks, size_t n, hone_error *err);
 
 /* ---- ops ---- */
 typedef int store_body(struct store *s, const hone_json *request, hone_json **reply,
                        hone_error *err);
 store_body store_put_items, store_put_task, store_set_task, store_get_task, store_add,
-    store_set_item, store_next, store_submit, store_leave, store_import, store_put_annotator,
+    store_set_item, store_next, store_submit, store_leave, store_put_annotator,
     store_erase, store_list, store_verify;
+int store_import(struct store *s, const char *task, double now, const hone_store_row *rows,
+                 size_t n, hone_json **reply, hone_error *err);
 
 #endif

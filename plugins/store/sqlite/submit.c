@@ -54,21 +54,29 @@ static int submit_open(const struct assignment *a, int64_t annotator, double now
     return HONE_OK;
 }
 
-int store_asked(const hone_json *definition, const json_t *answers, hone_error *err)
+static bool submit_has(const hone_json *definition, const char *name)
 {
-    const char *name;
-    json_t *value, *ask;
+    json_t *ask;
     size_t i;
 
-    if (!json_object_size(answers))
+    json_array_foreach(json_object_get(definition, "ask"), i, ask)
+        if (strcmp(name, json_string_value(json_object_get(ask, "name"))) == 0)
+            return true;
+    return false;
+}
+
+static int submit_unasked(const char *name, hone_error *err)
+{
+    return hone_fail(err, HONE_EINVAL, "answers: the task does not ask for '%s'", name);
+}
+
+int store_asked(const hone_json *definition, const char *asks, size_t n, hone_error *err)
+{
+    if (!n)
         return hone_fail(err, HONE_EINVAL, "answers: there is none");
-    json_object_foreach((json_t *)answers, name, value) {
-        bool found = false;
-        json_array_foreach(json_object_get(definition, "ask"), i, ask)
-            found = found || strcmp(name, json_string_value(json_object_get(ask, "name"))) == 0;
-        if (!found)
-            return hone_fail(err, HONE_EINVAL, "answers: the task does not ask for '%s'", name);
-    }
+    for (; n; n--, asks += strlen(asks) + 1)
+        if (!submit_has(definition, asks))
+            return submit_unasked(asks, err);
     return HONE_OK;
 }
 
@@ -76,9 +84,18 @@ int store_asked(const hone_json *definition, const json_t *answers, hone_error *
 static int submit_asked(struct store *s, int64_t task, int64_t version, const json_t *answers,
                         hone_error *err)
 {
+    const char *name;
+    json_t *value;
     int code = find_definition(s, task, version, err);
 
-    return code == HONE_OK ? store_asked(s->definition, answers, err) : code;
+    if (code != HONE_OK)
+        return code;
+    if (!json_object_size(answers))
+        return store_asked(s->definition, "", 0, err);
+    json_object_foreach((json_t *)answers, name, value)
+        if (!submit_has(s->definition, name))
+            return submit_unasked(name, err);
+    return HONE_OK;
 }
 
 /* 1: the key was used, and *reply acknowledges it again. */
