@@ -22,6 +22,7 @@ local modules = {
   grpo       = { "hone.algorithms.grpo" },
   judgements = { "hone.judgements" },
   likelihood = { "hone.likelihood" },
+  lineage    = { "hone.lineage" },
   model      = { "hone.model" },
   online_dpo = { "hone.algorithms.online_dpo" },
   ppo        = { "hone.algorithms.ppo" },
@@ -46,6 +47,7 @@ local modules = {
   store      = { "hone.store" },
   tensor     = { "hone.tensor" },
   tensors    = { "hone.tensors" },
+  winrate    = { "hone.winrate" },
 }
 
 local function load(name)
