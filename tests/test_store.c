@@ -734,6 +734,83 @@ START_TEST(an_import_names_the_broken_row_and_keeps_nothing)
 }
 END_TEST
 
+static hone_json *import_rows(const char *rows)
+{
+    char text[2000];
+
+    snprintf(text, sizeof text, "{'task': 't', 'rows': [%s]}", rows);
+    return must(hone_store_import, text);
+}
+#define ROW(n, who, more) "{'content': {'b': " #n ", 'a': 0}, 'annotator': '" who "', 'answers':" \
+    " {'better': 'left'}" more "}"
+
+/* By one row or by several calls: the same counts. */
+START_TEST(imported_rows_of_one_item_count_each_annotator_once)
+{
+    make(", 'overlap': 4", 0);
+    hone_json_free(import_rows(ROW(1, "x", "") "," ROW(1, "y", "") "," ROW(1, "x", "") ","
+                               ROW(2, "x", "") "," ROW(1, "z", "")));
+    ck_assert_int_eq(counted("judgements"), 4);
+    hone_json_free(import_rows(ROW(1, "y", "") "," ROW(1, "w", "")));
+    ck_assert_int_eq(counted("judgements"), 5);
+    ck_assert_int_eq(counted("items"), 2);
+    ck_assert_int_eq(counted("finished"), 1);
+    ck_assert_int_eq(number(must(hone_store_verify, "{}"), "judgements"), 7);
+    ck_assert(sound());
+}
+END_TEST
+
+START_TEST(rows_with_keys_may_come_again_within_a_call_and_later)
+{
+    static const char rows[] = ROW(1, "x", ", 'key': '1'") "," ROW(1, "x", ", 'key': '1'") ","
+                               ROW(1, "y", ", 'key': '1'") "," ROW(2, "x", ", 'key': '2'");
+    hone_json *reply;
+
+    make("", 0);
+    reply = import_rows(rows);
+    ck_assert_int_eq(get(reply, "judgements"), 3);
+    ck_assert_int_eq(get(reply, "again"), 1);
+    hone_json_free(reply);
+    reply = import_rows(rows);
+    ck_assert_int_eq(get(reply, "judgements"), 0);
+    ck_assert_int_eq(get(reply, "again"), 4);
+    hone_json_free(reply);
+    ck_assert_int_eq(counted("judgements"), 3);
+    NO("import-key", HONE_ESTATE, import, "{'task': 't', 'rows': [" ROW(3, "x", "") ","
+       ROW(3, "x", ", 'key': '2'") "]}");
+    ck_assert_int_eq(counted("judgements"), 3);
+    ck_assert(sound());
+}
+END_TEST
+
+START_TEST(judgements_of_one_item_are_listed_in_pages)
+{
+    char text[256];
+    json_t *page, *rows, *row;
+    const char *item;
+    size_t i;
+
+    make(", 'overlap': 4", 0);
+    hone_json_free(import_rows(ROW(1, "x", "") "," ROW(2, "x", "") "," ROW(1, "y", "") ","
+                               ROW(2, "y", "") "," ROW(1, "z", "")));
+    page = must(hone_store_list, "{'what': 'judgements', 'task': 't'}");
+    rows = json_object_get(page, "rows");
+    ck_assert_uint_eq(json_array_size(rows), 5);
+    item = json_string_value(json_object_get(json_array_get(rows, 0), "item"));
+    for (int after = 0; after < 5; after += 2) { /* rows 1, 3 and 5, one at a time */
+        snprintf(text, sizeof text, "{'what': 'judgements', 'task': 't', 'item': '%s', 'limit': 1,"
+                 " 'after': %d}", item, after);
+        json_t *one = must(hone_store_list, text);
+        json_array_foreach(json_object_get(one, "rows"), i, row)
+            ck_assert_int_eq(get(row, "id"), after + 1);
+        ck_assert_uint_eq(i, 1);
+        ck_assert_int_eq(get(one, "after"), after + 1);
+        json_decref(one);
+    }
+    json_decref(page);
+}
+END_TEST
+
 START_TEST(lists_come_in_pages)
 {
     int64_t after = 0, seen = 0;
@@ -889,6 +966,9 @@ int main(void)
     tcase_add_test(tc, a_full_disk_is_an_error_and_loses_nothing);
     tcase_add_test(tc, a_batch_is_all_or_nothing);
     tcase_add_test(tc, an_import_names_the_broken_row_and_keeps_nothing);
+    tcase_add_test(tc, imported_rows_of_one_item_count_each_annotator_once);
+    tcase_add_test(tc, rows_with_keys_may_come_again_within_a_call_and_later);
+    tcase_add_test(tc, judgements_of_one_item_are_listed_in_pages);
     tcase_add_test(tc, lists_come_in_pages);
     tcase_add_test(tc, an_allocation_that_fails_changes_nothing);
     tcase_add_test(tc, lines_read_with_too_little_memory_leave_nothing);

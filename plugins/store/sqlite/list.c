@@ -13,6 +13,19 @@ typedef struct lister {
     bool needs_task;
 } lister;
 
+#define JUDGEMENTS \
+    "SELECT j.id, j.id, t.name, i.hash, a.pseudonym, j.version, v.guideline, v.metrics," \
+    " j.assignment, j.kind, j.sides, j.answers, j.seconds, j.at, j.supersedes, e.gold FROM "
+#define JUDGEMENTS_OF \
+    " JOIN items i ON i.id = e.item JOIN annotators a ON a.id = j.annotator JOIN tasks t ON t.id =" \
+    " j.task JOIN versions v ON v.task = j.task AND v.number = j.version WHERE j.task = ?3 AND" \
+    " j.id > ?1 AND (?5 = 0 OR j.annotator = ?5) AND (?6 = 0 OR NOT EXISTS (SELECT 1 FROM" \
+    " judgements n WHERE n.supersedes = j.id))"
+#define JUDGEMENTS_PAGE " ORDER BY j.id LIMIT ?2"
+#define JUDGEMENT_NAMES \
+    "id:i task:t item:h annotator:t version:i guideline:t metrics:j assignment:i kind:k order:j" \
+    " answers:j seconds:r at:r supersedes:i gold:j"
+
 /* Parameters of each: ?1 after, ?2 limit, ?3 task, ?4 item, ?5 annotator (0: any), ?6 current. */
 static const lister listers[] = {
     /* A range, which the key serves, where (?4 = 0 OR i.id = ?4) would look at every item. */
@@ -36,17 +49,17 @@ static const lister listers[] = {
       " (?5 = 0 OR s.annotator = ?5) AND ?6 >= 0 ORDER BY s.id LIMIT ?2",
       "id:i task:t item:h annotator:t version:i kind:k state:s order:j at:r expires:r reason:t",
       false },
-    { "judgements", "SELECT j.id, j.id, t.name, i.hash, a.pseudonym, j.version, v.guideline,"
-      " v.metrics, j.assignment, j.kind, j.sides, j.answers, j.seconds, j.at, j.supersedes, e.gold"
-      " FROM judgements j CROSS JOIN entries e ON e.id = j.entry JOIN items i ON i.id = e.item"
-      " JOIN annotators a ON a.id = j.annotator JOIN tasks t ON t.id = j.task JOIN versions v ON"
-      " v.task = j.task AND v.number = j.version WHERE j.task = ?3 AND j.id > ?1 AND (?4 = 0 OR"
-      " e.item = ?4) AND (?5 = 0 OR j.annotator = ?5) AND (?6 = 0 OR NOT EXISTS (SELECT 1 FROM"
-      " judgements n WHERE n.supersedes = j.id)) ORDER BY j.id LIMIT ?2",
-      "id:i task:t item:h annotator:t version:i guideline:t metrics:j assignment:i kind:k order:j"
-      " answers:j seconds:r at:r supersedes:i gold:j", true },
+    { "judgements", JUDGEMENTS "judgements j CROSS JOIN entries e ON e.id = j.entry"
+      JUDGEMENTS_OF " AND (?4 = 0 OR e.item = ?4)" JUDGEMENTS_PAGE, JUDGEMENT_NAMES, true },
     { "log", "SELECT l.id, l.id, l.at, l.entry, l.hash FROM log l WHERE l.id > ?1 AND ?3 + ?4 + ?5"
       " + ?6 >= 0 ORDER BY l.id LIMIT ?2", "row:i at:r entry:j hash:h", false },
+};
+
+/* Those of one item are few: found by its entry, and put in order. */
+static const lister of_item = {
+    "judgements", JUDGEMENTS "entries e CROSS JOIN judgements j INDEXED BY judgements_entry ON"
+    " j.entry = e.id" JUDGEMENTS_OF " AND e.task = ?3 AND e.item = ?4" JUDGEMENTS_PAGE,
+    JUDGEMENT_NAMES, true
 };
 
 static json_t *list_value(sqlite3_stmt *stmt, int column, char type)
@@ -134,6 +147,8 @@ int store_list(struct store *s, const hone_json *request, hone_json **reply, hon
     if (limit < 1 || limit > PAGE_MAX)
         return hone_fail(err, HONE_EINVAL, "limit: %" PRId64 " is out of range (allowed: 1 to %d)",
                          limit, PAGE_MAX);
+    if (strcmp(what, "judgements") == 0 && get_text(request, "item"))
+        l = &of_item;
     code = list_find(s, request, l, ids, err);
     if (code != HONE_OK)
         return code;
