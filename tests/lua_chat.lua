@@ -182,7 +182,7 @@ test("ctrl_c_stops_an_answer_and_twice_it_quits", function()
   drive([[
 expect >
 send go on\r
-expect ?
+expect nnnn
 signal 2
 expect (stopped)
 expect >
@@ -191,7 +191,7 @@ expect Ctrl-C again
 send \x03
 status 0
 cooked
-]], "endless --max-tokens 8000 --temperature 0")
+]], "endless --template none --max-tokens 8000 --temperature 0")
 end)
 
 if s.failed then os.exit(1, true) end

@@ -26,6 +26,7 @@ local files = require "hone.files"
 local hone = require "hone"
 local memory = require "hone.memory"
 local object = require "hone.object"
+local panel = require "hone.panel"
 local policy = require "hone.policy"
 local rewards = require "hone.reward"
 local runs = require "hone.run"
@@ -131,6 +132,16 @@ local function add(self, key, sum, count)
   self.stats[key] = s
 end
 
+-- The first of these samples, for messages; all of them where no list is given.
+local function shown(samples, list)
+  local rows = {}
+  for k = 1, math.min(5, list and #list or #samples) do
+    local sample = samples[list and list[k] or k]
+    rows[k] = (("%q to %q"):format(sample.response or "", sample.prompt or ""):gsub("\\\n", "\\n"))
+  end
+  return #rows > 0 and "; samples: " .. table.concat(rows, ", ") or ""
+end
+
 --- Add the gradient of the mean of loss over all that this update learns from.
 --- loss: a value a token, or a sample, of the part of `self.roll` at hand. reduction:
 --- see Part:weights. stats: { name = tensor }, logged as means over tokens.
@@ -139,12 +150,8 @@ function methods:accumulate(loss, stats, reduction, constant)
   local scalar = (loss * part:weights(loss, reduction, constant)):sum()
   local value = scalar:item()
   if value ~= value or math.abs(value) == math.huge then
-    local rows = {}
-    for k, i in ipairs(part.samples) do
-      if k <= 5 then rows[k] = ("%q"):format(self.roll.samples[i].prompt or i) end
-    end
-    core.fail(("step %d: the loss is %s; samples of %s"):format(self.state.step + 1,
-      value ~= value and "nan" or "infinite", table.concat(rows, ", ")))
+    core.fail(("step %d: the loss is %s%s"):format(self.state.step + 1,
+      value ~= value and "nan" or "infinite", shown(self.roll.samples, part.samples)))
   end
   add(self, "loss", value, 0)
   for key, x in pairs(stats or {}) do
@@ -182,7 +189,9 @@ function methods:update()
   self.rate = o.schedule(step, self.batches.steps)
   for _, optimizer in ipairs(self.optimizers) do
     local norm, problem = optimizer:step { clip = o.max_norm, rate = self.rate }
-    if not norm then core.fail(("step %d: %s"):format(step, problem)) end
+    if not norm then
+      core.fail(("step %d: %s%s"):format(step, problem, shown(self.samples or {})))
+    end
     if optimizer == self.optimizer then add(self, "norm", norm, 1) end
   end
   self.state.tokens = (self.state.tokens or 0) + self.gathered
@@ -205,19 +214,14 @@ local function moments(values)
   return n > 0 and sum / n or nil, n > 1 and math.sqrt(squares / (n - 1)) or nil, n
 end
 
--- Steps in a row in which all rewards were equal: then there is nothing to learn.
-local IDLE = 20
-
-local function watch_rewards(run, reward)
-  local _, sd, n = moments(reward:values())
-  run.state.idle = (sd or 0) == 0 and (run.state.idle or 0) + 1 or 0
-  if run.state.idle ~= IDLE then return end
-  local sample = run.samples and run.samples[1]
-  local message = ("step %d: all rewards were equal for %d steps, or absent: %d of %d now%s"):format(
-    run.state.step + 1, IDLE, n, #reward, sample and (": sample 1, %q to %q"):format(
-      sample.response or "", sample.prompt or "") or "")
-  if run.options.idle == "stop" then core.fail(message) end
-  core.log("warn", message)
+-- What the doctor has newly found may be a reason to stop.
+local function heed(run, found)
+  for _, finding in ipairs(found) do
+    if finding.name == "equal_rewards" and run.options.idle == "stop" then
+      core.fail(("step %d: %s: %s%s"):format(finding.step, finding.cause, finding.evidence,
+        shown(run.samples or {})))
+    end
+  end
 end
 
 local function flatten(line, key, value)
@@ -239,13 +243,12 @@ function methods:log(step, values)
   if line.loss then line.loss = line.loss / math.max(1, line.updates or 1) end
   for key, value in pairs(self.figures) do line[key] = line[key] or value end
   for key, value in pairs(values or {}) do flatten(line, key, value) end
-  if object(values and values.reward) == "hone.tensor" then watch_rewards(self, values.reward) end
   local seconds = core.system.clock() - self.began
-  line.seconds, line.tokens = seconds, self.sampled
+  line.seconds, line.tokens, line.samples = seconds, self.sampled, self.answered
   line.generating, line.scoring = self.spent.generate / seconds, self.spent.score / seconds
   line.learning = math.max(0, 1 - line.generating - line.scoring)
   self.line = line
-  runs.methods.log(self, line)
+  heed(self, runs.methods.log(self, line))
 end
 
 local function said(line)
@@ -260,13 +263,22 @@ end
 
 -- ---- a step, as the trainer sees it ----
 
+-- What is no number is reported with the step and its samples, whoever found it.
+local function placed(run, problem)
+  local said = type(problem) == "string" and not problem:find "^step %d" and problem:lower()
+  if said and (said:find "%f[%a]nan%f[%A]" or said:find("not a number", 1, true)) then
+    return ("step %d: %s%s"):format(run.state.step + 1, problem, shown(run.samples or {}))
+  end
+  return problem
+end
+
 -- Run the algorithm to the next border between steps.
 local function go(run)
   local ok, problem = coroutine.resume(run.body)
   core.hold_interrupt(false)
   if not ok then
     core.graph.finish(true)
-    error(problem, 0)
+    error(placed(run, problem), 0)
   end
 end
 
@@ -274,7 +286,8 @@ function methods:advance()
   self.stats, self.figures, self.gathered, self.dirty = {}, {}, 0, false
   if self.resumed and not self.restored then self:restore() end
   self.restored = true
-  self.spent, self.sampled, self.began = { generate = 0, score = 0 }, 0, core.system.clock()
+  self.spent, self.began = { generate = 0, score = 0 }, core.system.clock()
+  self.sampled, self.answered = 0, 0
   go(self)
   self.dirty = false
   self.state.step = self.state.step + 1
@@ -282,7 +295,17 @@ function methods:advance()
   if self.line and self.line.step ~= self.state.step then
     self:log(self.state.step, {})
   end
-  self.bar:update(self.state.step, said(self.line or {}))
+  self.bar:update(self.state.step, said(self.line or {}), self.line)
+end
+
+-- What metrics of evaluation say of answers, beside the reward: validation_<metric>.
+local function watch_metrics(run, samples)
+  local line = { step = run.state.step }
+  for _, metric in ipairs(run.options.eval.metrics) do
+    local mean = metric(samples):summary().mean
+    if mean ~= core.null then line["validation_" .. metric.name] = mean end
+  end
+  run:log(line)
 end
 
 --- Mean reward on the held-out prompts, negative: less is better.
@@ -292,6 +315,7 @@ function methods:watched()
   self.held_out = self.held_out or encode(self, o.eval.data)
   local prompts = table.move(self.held_out, 1, math.min(#self.held_out, o.eval.prompts), 1, {})
   local samples = o.policy.generate_plain(prompts, self:seed "evaluation")
+  watch_metrics(self, samples)
   local mean = moments((self.reward(samples, { learn = false })):values())
   return mean and -mean
 end
@@ -323,6 +347,7 @@ local function bind_policy(run, model, o)
     local out = Policy.generate(self, given)
     out.samples:set_step(run.state.step + 1)
     run.samples, run.sampled = out.samples, run.sampled + out.tokens
+    run.answered = run.answered + #out
     out.at_hand = function(roll) run.roll = roll end
     run.figures.truncated = moments(out.truncated:values())
     run.figures.entropy = out.tokens > 0 and -out.logp:mean():item() or nil
@@ -412,7 +437,7 @@ local function collect(when)
     core.json.write(path, answers.collect(o.model, data, {
       count = o.eval.samples, max_tokens = o.eval.max_tokens or o.sampling.max_tokens,
       template = o.template, metrics = o.eval.metrics, reward = run.reward,
-      seed = run:seed "answers" }))
+      ends = o.sampling, seed = run:seed "answers" }))
   end
 end
 
@@ -440,7 +465,7 @@ local function prepare(name, schema, given, body)
   options.policy = nil
   local run = runs.open { kind = name, name = o.name, seed = o.seed, options = options,
                           methods = setmetatable({}, { __index = methods }) }
-  run.watching = { name = "validation reward", sign = -1 }
+  run.watching, run.progress = { name = "validation reward", sign = -1 }, panel.new
   run.options, run.model, run.optimizers, run.others = o, o.model, {}, {}
   run.batches = setmetatable({ ends_epoch = function() return false end },
     { __call = function(_, self, data) return loop(self, data) end })

@@ -49,12 +49,15 @@ end
 
 --- { samples = { { prompt, response, reference, scores }, ... }, metrics =
 --- { name = summary }, order = names } of the first rows of data; o: count, max_tokens,
---- template, metrics, reward (hone.reward, whose parts are scores, too), seed.
+--- template, metrics, reward (hone.reward, whose parts are scores, too), seed, ends (stop,
+--- stop_tokens, ignore_eos of sampling). Answers are of the likeliest tokens.
 function answers.collect(model, data, o)
   local prompts = prompts_of(model, data, o)
   local out = { samples = core.json.list {}, metrics = {}, order = core.json.list {} }
   if #prompts == 0 then return out end
-  local samples = core.generate(model, prompts, { max_tokens = o.max_tokens, seed = o.seed })
+  local ends = o.ends or {}
+  local samples = core.generate(model, prompts, { max_tokens = o.max_tokens, seed = o.seed,
+    stop = ends.stop, stop_tokens = ends.stop_tokens, ignore_eos = ends.ignore_eos })
   for i = 1, #samples do
     local s = samples[i]
     out.samples[i] = { prompt = model.tokenizer:decode(prompts[i].ids), response = s.response,

@@ -34,8 +34,8 @@ rule { name = "equal_rewards",
 
 rule { name = "nothing_learned",
   cause = "steps learn from no token: a mask, or what is left out, leaves nothing",
-  remedy = "Look at kept and differ, at what the reward leaves without a score, and at own tokens " ..
-    "of answers",
+  remedy = "Look at kept and differ, at what the reward leaves without a score, and at own " ..
+    "tokens of answers",
   find = function(d)
     local skipped = d:last("updates_skipped", 5, 0)
     if not skipped then return nil end
@@ -168,8 +168,8 @@ rule { name = "overfitting", curves = true,
   cause = "what is learned no longer holds for data that were not learned from",
   remedy = "The best weights are kept; fewer epochs, a lower rate, more data, eval.patience",
   find = function(d)
-    for _, case in ipairs { { "loss", "validation_loss", -1 }, { "reward", "validation_reward", 1 } } do
-      local key, held, sign = table.unpack(case)
+    for key, sign in pairs { loss = -1, reward = 1 } do
+      local held = "validation_" .. key
       local best, now = d:worsened(held, sign)
       local from, to = d:moved(key)
       if best and from and sign * to > sign * from then
@@ -207,8 +207,8 @@ rule { name = "kl_runaway", cause = "the policy runs away from its reference",
 rule { name = "negative_kl",
   cause = "KL is negative, which a distance cannot be: answers are sampled from another " ..
     "distribution than the one that learns",
-  remedy = "Look for top_k, top_p or another temperature in a generate of your own, for a reference " ..
-    "that is not what the policy began as, and for a mask that is off by a token",
+  remedy = "Look for top_k, top_p or another temperature in a generate of your own, for a " ..
+    "reference that is not what the policy began as, and for a mask that is off by a token",
   find = function(d)
     local late, all = kl_late(d, 5), d:last("kl", 5)
     if not late or late >= -0.02 then return nil end
@@ -223,7 +223,8 @@ rule { name = "entropy_collapse",
   remedy = "An entropy bonus, a higher upper clip, a higher temperature, or kl",
   find = function(d)
     local first, late = d:early("entropy", 5), d:late("entropy", 5)
-    if not first or not late or first < 0.2 or d.steps < 10 or late > 0.1 * first then return nil end
+    if not first or not late or d.steps < 10 then return nil end
+    if first < 0.2 or late > 0.1 * first then return nil end
     return ("entropy %s nats a token in the first 5 steps, %s in the last"):format(number(first),
       number(late))
   end }
@@ -241,7 +242,8 @@ rule { name = "clipped",
 
 rule { name = "truncated",
   cause = "most answers are cut off before their end, and judged as they stand",
-  remedy = "Raise sampling.max_tokens, or give answers without an end a lower reward (ppo: missing_eos)",
+  remedy = "Raise sampling.max_tokens, or give answers without an end a lower reward " ..
+    "(ppo: missing_eos)",
   find = function(d)
     local late = not d.o.ignore_eos and d:late("truncated", 5)
     if not late or late <= 0.5 then return nil end

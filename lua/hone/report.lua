@@ -25,18 +25,18 @@ h2 { font-size: 1.2em; margin: 2.4em 0 .6em }
 h3 { font-size: .95em; margin: 1.6em 0 .5em; color: var(--soft); font-weight: 600 }
 h4 { font-size: .8em; margin: 0 0 .3em; color: var(--soft); font-weight: 500 }
 .lead { color: var(--soft); margin: .2em 0 1.4em }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .8em;
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: .8em;
   margin: 1.4em 0 }
 .tile { background: var(--card); border-radius: 10px; padding: .7em 1em }
-.tile b { display: block; font-size: 1.35em; font-weight: 600; letter-spacing: -.01em;
-  font-variant-numeric: tabular-nums }
+.tile b { display: block; font-size: 1.15em; font-weight: 600; white-space: nowrap;
+  letter-spacing: -.01em; font-variant-numeric: tabular-nums }
 .tile span { color: var(--soft); font-size: .85em }
 .finding { background: var(--warned); border-left: 4px solid var(--warn); border-radius: 6px;
   padding: .7em 1em; margin: .7em 0 }
 .finding b { display: block } .finding p { margin: .2em 0 0 } .finding .do { color: var(--soft) }
 .failed { border-color: var(--bad) }
-pre { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere;
-  background: var(--card); border-radius: 10px; padding: 1em }
+code { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap }
+td:first-child { width: 14em }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 td, th { text-align: left; vertical-align: top; padding: .35em .8em .35em 0;
   border-bottom: 1px solid var(--grid); overflow-wrap: anywhere }
@@ -117,8 +117,8 @@ local function tiles(record, history)
   for _, line in ipairs(history) do
     if line.seconds then seconds, steps = seconds + line.seconds, line.step end
   end
-  out[#out + 1] = tile(("%s of %s"):format(text.integer(steps), text.integer(record.steps or steps)),
-    "steps, " .. record.status)
+  out[#out + 1] = tile(("%s of %s"):format(text.integer(steps),
+    text.integer(record.steps or steps)), "steps, " .. record.status)
   out[#out + 1] = tile(text.duration(seconds), "in steps")
   return '<div class="tiles">' .. table.concat(out, "\n") .. "</div>"
 end
@@ -180,6 +180,20 @@ local function data_table(record)
     (#words > 0 and ("<p>Cleaning dropped %s.</p>"):format(escape(table.concat(words, "; "))) or "")
 end
 
+local function options_table(options)
+  local names, rows = {}, {}
+  for name, value in pairs(options) do
+    if is(value) then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for k, name in ipairs(names) do
+    local value = options[name]
+    rows[k] = row("td", escape(name), ("<code>%s</code>"):format(
+      escape(type(value) == "string" and value or text.value(value))))
+  end
+  return "<h2>Options</h2><table>" .. table.concat(rows, "\n") .. "</table>"
+end
+
 --- Write the report of a run as it stands.
 function report.write(run)
   local record, history = run.record, run:history()
@@ -190,7 +204,7 @@ function report.write(run)
       escape(record.kind), escape(record.hone)),
     findings(record), tiles(record, history), summary(run), curves.html(history),
     run.sections and run:sections() or "", answers(run), data_table(record),
-    ("<h2>Options</h2><pre>%s</pre>"):format(escape(text.value(record.options))),
+    options_table(record.options),
     "</body></html>" }
   core.system.write(run:path("report.html"), table.concat(page, "\n") .. "\n")
 end

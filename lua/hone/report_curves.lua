@@ -73,12 +73,13 @@ local function read(history)
   return out
 end
 
--- Exponential means over a twentieth of the points, each over what came before it.
+-- Means over a tenth of the points around each.
 local function smoothed(points)
-  local keep, sum, weight, out = 1 - 1 / math.max(1, #points / 20), 0, 0, {}
+  local sums, out, half = { [0] = 0 }, {}, math.max(1, #points // 20)
+  for k, p in ipairs(points) do sums[k] = sums[k - 1] + p[2] end
   for k, p in ipairs(points) do
-    sum, weight = sum * keep + p[2], weight * keep + 1
-    out[k] = { p[1], sum / weight }
+    local reach = math.min(half, k - 1, #points - k)
+    out[k] = { p[1], (sums[k + reach] - sums[k - reach - 1]) / (2 * reach + 1) }
   end
   return out
 end
@@ -108,8 +109,8 @@ local function chart(all, title, keys)
   end
   for _, key in ipairs(keys) do
     local watched = all["validation_" .. key] ~= nil
-    local word = key:gsub("_", " ")
-    take(key, #keys == 1 and watched and "training" or word)
+    local word = key:gsub("_", " "):gsub("/sd$", "")
+    take(key, #keys == 1 and watched and "training" or word, key:find "^validation_")
     take("validation_" .. key, #keys == 1 and "validation" or word .. ", validation", true)
   end
   return svg.chart { title = title, x = "step", series = series }
@@ -132,9 +133,10 @@ local function parts_of(all)
   return names
 end
 
--- A reward of one part is that part: its curves would be drawn twice.
+-- What would be drawn twice: a reward of one part is that part.
 local function drop_repeated(all, parts)
   all["reward/sd"] = nil
+  if equal(all.paid, all.reward) then all.paid = nil end
   if #parts == 1 and equal(all[parts[1]], all.reward) then
     all[parts[1]], all[parts[1] .. "/sd"] = nil, nil
   end
@@ -148,7 +150,7 @@ local function group_of(key, parts)
   return key:find "^reward/" and "Reward" or "More"
 end
 
-local titles = { sd = "%s: standard deviation in a step", na = "%s: answers that it does not apply to",
+local titles = { na = "%s: answers that it does not apply to",
                  failed = "%s: answers for which it failed", shut = "%s: answers that a gate shut",
                  clipped = "%s: answers that were clipped" }
 
@@ -170,6 +172,12 @@ function curves.html(history)
   for _, entry in ipairs(curves.known) do
     add(entry[1], chart(all, entry[2], { table.unpack(entry, 3) }))
   end
+  local deviations = {}
+  for k, name in ipairs(parts) do
+    add("Reward", chart(all, name, { name }))
+    deviations[k] = name .. "/sd"
+  end
+  add("Reward", chart(all, "standard deviations of parts in a step", deviations))
   for _, key in ipairs(sorted(all)) do
     if all[key] then add(group_of(key, parts), chart(all, title_of(key), { key })) end
   end

@@ -37,7 +37,8 @@ local function extent(series, key)
   for _, line in ipairs(series) do
     for _, p in ipairs(line.points) do low, high = math.min(low, p[key]), math.max(high, p[key]) end
   end
-  if low == high then
+  -- What differs by rounding alone is a constant.
+  if high - low <= 1e-9 * math.max(math.abs(low), math.abs(high)) then
     local margin = math.max(1e-6, math.abs(low) * 0.1)
     low, high = low - margin, high + margin
   end

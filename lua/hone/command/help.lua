@@ -1,8 +1,8 @@
 -- hone help [COMMAND].
 local arguments = require "hone.command.arguments"
 
-local names = { "run", "generate", "eval", "tokenize", "plugins", "describe", "check", "annotate",
-                "task", "version" }
+local names = { "run", "generate", "chat", "eval", "tokenize", "plugins", "describe", "check",
+                "annotate", "task", "version" }
 
 return {
   summary = "List the commands, or explain one.",

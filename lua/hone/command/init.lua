@@ -6,8 +6,8 @@ local arguments = require "hone.command.arguments"
 local invocation = require "hone.invocation"
 local text = require "hone.text"
 
-local names = { "run", "generate", "eval", "tokenize", "plugins", "describe", "check", "bench", "annotate", "task", "version",
-                "help" }
+local names = { "run", "generate", "chat", "eval", "tokenize", "plugins", "describe", "check",
+                "bench", "annotate", "task", "version", "help" }
 
 local function command(name)
   for _, known in ipairs(names) do
