@@ -22,6 +22,19 @@ local function adapt(state, kl, answers, o)
   state.kl_weight = state.kl_weight * (1 + off * answers / o.adaptive.horizon)
 end
 
+-- 1 - Var(returns - values) / Var(returns) over what is learned from: below 0, the mean of
+-- the returns would predict them better.
+local function explained(roll, returns, values)
+  local mask = roll:mask()
+  local n = mask:sum():item()
+  local function variance(x)
+    local mean = (x * mask):sum():item() / n
+    return ((x - mean):square() * mask):sum():item() / n
+  end
+  local all = variance(returns)
+  return all > 0 and 1 - variance(returns - values) / all or nil
+end
+
 return hone.algorithm("ppo", {
   { "policy", "model", required = true, doc = "the model that learns" },
   { "prompts", "data", required = true, doc = "what it answers" },
@@ -113,7 +126,8 @@ return hone.algorithm("ppo", {
     end
     local kl = roll:an_answer(roll.logp - reference)                    -- nats an answer
     run:log(step, { reward = score, length = roll.lengths, kl = kl, kl_weight = state.kl_weight,
-                    paid = paid, returns = returns })
+                    paid = paid, returns = returns,
+                    explained = explained(roll, returns, before) })
     if o.adaptive then adapt(state, roll:an_answer(penalty), roll.kept, o) end
   end
 end)
