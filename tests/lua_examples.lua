@@ -65,4 +65,11 @@ test("examples_reward_model_scores_forms", function()
   assert(hone.reward_model.load("out/liked").made.sd > 0)
 end)
 
+test("examples_grpo_and_ppo_compare_before_and_after", function()
+  local out = runs(source .. "/examples/grpo.lua epochs=1 steps=1 prompts=2 group=2 unseen=4")
+  assert(out:find("fine%-tuned +%d.*and after GRPO +%d.*report: "), out)
+  out = runs(source .. "/examples/ppo.lua steps=1 prompts=4 unseen=4")
+  assert(out:find("base model +%d.*and after PPO +%d.*KL from the base model: .*report: "), out)
+end)
+
 if s.failed then os.exit(1, true) end
