@@ -33,6 +33,9 @@ svg text { font: 11px system-ui, sans-serif; fill: var(--soft) }
 svg text.title { font-size: 13px; fill: var(--ink) } svg line { stroke: var(--grid) }
 svg line.zero { stroke: var(--soft) }]]
 
+--- For pages that look alike.
+report.style = style
+
 local function is(value) return value ~= nil and value ~= core.null end
 local function number(value) return type(value) == "number" and value or nil end
 local function list_of(value) return type(value) == "table" and value or {} end

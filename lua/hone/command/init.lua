@@ -7,7 +7,7 @@ local invocation = require "hone.invocation"
 local text = require "hone.text"
 
 local names = { "run", "generate", "chat", "eval", "tokenize", "plugins", "describe", "check",
-                "bench", "annotate", "task", "version", "help" }
+                "bench", "annotate", "task", "report", "version", "help" }
 
 local function command(name)
   for _, known in ipairs(names) do
