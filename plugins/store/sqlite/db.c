@@ -14,22 +14,43 @@ static double db_clock(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Seconds. */
+#define LOOK_FIRST 0.008
+#define LOOK_LEAST 0.0005
+#define STAND_ASIDE 0.0008
+
+static void db_pause(double seconds)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = (long)(seconds * 1e9) }, NULL);
+}
+
 /* SQLite asks here whether to try for a lock again. Its own handler waits longer the
  * longer it has waited, so that the newest comer wins; ours looks more often the
  * longer it has waited, which lets writers in nearly in the order they came. */
 static int db_wait(void *user, int count)
 {
     db *d = user;
-    double now = db_clock(), waited, pause;
+    double now = db_clock(), waited;
 
     if (count == 0)
         d->waiting = now;
+    d->met = now;
     waited = now - d->waiting;
     if (waited > d->busy)
         return 0;
-    pause = fmax(0.0005, 0.008 / (1 + 10 * waited));
-    nanosleep(&(struct timespec){ .tv_nsec = (long)(pause * 1e9) }, NULL);
+    db_pause(fmax(LOOK_LEAST, LOOK_FIRST / (1 + 40 * waited)));
     return 1;
+}
+
+/* A writer that comes back at once would find the door open each time, since the others
+ * look only now and then: where there are others, and commits are slow (they are synced),
+ * it stands aside until the one that has waited longest has looked. */
+static void db_stand_aside(const db *d)
+{
+    double now = db_clock();
+
+    if (now - d->met < 1 && now - d->wrote < STAND_ASIDE && d->commit > STAND_ASIDE / 4)
+        db_pause(STAND_ASIDE);
 }
 
 int db_fail(db *d, int rc, hone_error *err)
@@ -204,15 +225,23 @@ int db_run(db *d, const char *text, hone_error *err)
 
 int db_begin(db *d, bool writes, hone_error *err)
 {
+    if (writes && !d->batch)
+        db_stand_aside(d);
+    d->writes = writes && !d->batch;
     return db_do(d, err, d->batch ? "SAVEPOINT call" : writes ? "BEGIN IMMEDIATE" : "BEGIN", "");
 }
 
 int db_end(db *d, int code, hone_error *err)
 {
     hone_error ignored = { 0 };
+    double start = d->writes ? db_clock() : 0;
 
     if (code == HONE_OK)
         code = db_do(d, err, d->batch ? "RELEASE call" : "COMMIT", "");
+    if (code == HONE_OK && d->writes) {
+        d->wrote = db_clock();
+        d->commit = d->wrote - start;
+    }
     if (code == HONE_OK)
         return code;
     /* Statements under way would keep a transaction open. */

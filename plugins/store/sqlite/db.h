@@ -13,6 +13,9 @@ typedef struct db {
     const char *path;
     double busy;                   /* seconds to wait for another writer */
     double waiting;                /* since when, on the steady clock */
+    double met;                    /* when another was in the way last */
+    double wrote, commit;          /* when the last commit was, and how long it took */
+    bool writes;                   /* the transaction under way */
     bool batch;                    /* several calls in one transaction */
     struct { const char *text; sqlite3_stmt *stmt; } cache[DB_STATEMENTS];
     size_t cached;
