@@ -7,7 +7,10 @@
  * that is shared. What is shared is bounded: a longer k, or a longer side, goes in turns.
  * An element's sum has one order, so none of these cuts changes a bit.
  *
- * Products of few rows, and kernels without a packed product, go to the table's gemm:
+ * Where there are few rows, only they are packed, and b is read once, as it is stored;
+ * the bits are the same.
+ *
+ * Kernels without a packed product, and of so few rows, go to the table's gemm:
  * the result is cut into tiles whose shapes depend on m and n alone, and each is one
  * single-threaded product over the whole of k. */
 #include "graph.h"
@@ -23,6 +26,8 @@
 #define TILES_LEAST  4
 /* Below this many multiplications one call is faster than waking threads. */
 #define TILE_WORK (1 << 18)
+/* The same of weights of a product of few rows. */
+#define FEW_WORK (1 << 14)
 
 /* The side that is shared, and its packed bytes. */
 #define SHARED_SIDE   4096
@@ -266,10 +271,56 @@ static void packed_run(const struct gemm *s, const hone_gemm *kernels)
         hone_graph_fail(s->g, HONE_ENOMEM, "out of memory: a matrix product");
 }
 
+/* ---- of few rows ---- */
+
+struct few {
+    const struct gemm *all;
+    const hone_gemm *kernels;
+    const float *rows; /* packed */
+    int64_t piece;     /* columns */
+};
+
+static void few_piece(void *arg, int64_t i)
+{
+    const struct few *t = arg;
+    const hone_product *s = &t->all->p;
+    int64_t j = i * t->piece, n = s->n - j < t->piece ? s->n - j : t->piece;
+    float *c = (float *)s->c + j;
+    const char *b = s->b;
+
+    b += (size_t)(s->tb ? j * s->ldb : j) * hone_dtype_size(t->all->dtype);
+    t->kernels->multiply_few(s->tb, s->m, n, s->k, t->rows, t->all->dtype, b, s->ldb,
+                             s->bias ? 1.0f : (float)s->beta,
+                             s->bias ? (const float *)s->bias + j : c, s->bias ? 0 : s->ldc, c,
+                             s->ldc);
+}
+
+static void few_run(const struct gemm *s, const hone_gemm *kernels)
+{
+    struct few t = {.all = s, .kernels = kernels};
+    int64_t most = hone_context_threads(s->g->context) * PIECES;
+    hone_buffer rows;
+    hone_error err = {0};
+
+    if (hone_pool_take(s->g->pool, &rows, (size_t)(packed_up(s->p.m, 8) * s->p.k) * sizeof(float),
+                       &err)) {
+        hone_graph_fail(s->g, err.code, "%s", err.message);
+        return;
+    }
+    kernels->pack_few(s->p.m, s->p.k, s->p.a, s->p.lda, rows.data);
+    t.rows = rows.data;
+    t.piece = packed_up(s->p.n / most < PIECE_MOST ? s->p.n / most : PIECE_MOST, kernels->columns);
+    t.piece = t.piece ? t.piece : kernels->columns;
+    if ((double)s->p.n * (double)s->p.k <= FEW_WORK)
+        t.piece = s->p.n;
+    hone_parallel(s->g->context, (s->p.n + t.piece - 1) / t.piece, few_piece, &t);
+    hone_pool_give(s->g->pool, &rows);
+}
+
 /* ---- which ---- */
 
 /* b of the tensor that stands for it, converted where these kernels do not take its dtype. */
-static bool gemm_weight(struct gemm *s, const hone_gemm *kernels)
+static bool gemm_weight(struct gemm *s, const hone_gemm *kernels, bool few)
 {
     const hone_tensor *w = s->p.weight;
 
@@ -279,22 +330,32 @@ static bool gemm_weight(struct gemm *s, const hone_gemm *kernels)
     s->p.b = hone_tensor_bytes(w);
     if (kernels && kernels == s->g->half && hone_graph_takes(s->g, w))
         return true;
+    if (few && s->dtype == HONE_BF16)
+        return true;
     s->dtype = s->g->k->dtype;
     return (s->p.b = hone_graph_real(s->g, (hone_tensor *)(uintptr_t)w)) != NULL;
+}
+
+/* Whether there are few rows: halves are multiplied only where there are more. */
+static bool gemm_few(const struct gemm *s, const hone_gemm *packed)
+{
+    bool half = s->p.half && s->g->half;
+
+    return !s->p.ta && s->p.m <= (half || !packed ? HONE_GEMM_FEW : packed->few);
 }
 
 void hone_graph_product(hone_graph *g, const hone_product *product)
 {
     struct gemm s = {g, *product, g->k->dtype};
-    bool few = !s.p.ta && s.p.m <= HONE_GEMM_FEW;
-    const hone_gemm *kernels = few || s.p.k <= 0     ? NULL
-                               : s.p.half && g->half ? g->half
-                                                     : g->k->packed;
+    const hone_gemm *kernels = product->k > 0 ? g->k->packed : NULL;
+    bool few = gemm_few(&s, kernels);
 
-    if (s.p.m <= 0 || s.p.n <= 0 || !gemm_weight(&s, kernels))
+    if (s.p.half && g->half && product->k > 0 && !few)
+        kernels = g->half;
+    if (s.p.m <= 0 || s.p.n <= 0 || !gemm_weight(&s, kernels, kernels && few))
         return;
     if (kernels) {
-        packed_run(&s, kernels);
+        (few ? few_run : packed_run)(&s, kernels);
         return;
     }
     for (int64_t i = 0; s.p.bias && i < s.p.m; i++)

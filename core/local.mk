@@ -162,6 +162,7 @@ core_kernels_libkernels_la_SOURCES =
 core_kernels_libkernels_la_SOURCES += core/kernels/f32.h
 core_kernels_libkernels_la_SOURCES += core/kernels/f32_each.h
 core_kernels_libkernels_la_SOURCES += core/kernels/f32_gemm.h
+core_kernels_libkernels_la_SOURCES += core/kernels/f32_gemm_few.h
 core_kernels_libkernels_la_SOURCES += core/kernels/f32_gemm_packed.h
 core_kernels_libkernels_la_SOURCES += core/kernels/f32_loss.h
 core_kernels_libkernels_la_SOURCES += core/kernels/f32_math.h

@@ -78,6 +78,60 @@ START_TEST(packed_products_agree_in_every_shape)
 }
 END_TEST
 
+/* Products of few rows: the bits of packed ones; of bf16 weights, those of their values. */
+static void try_few(bool deep, int64_t m, int64_t n, int64_t k, bool half, float beta)
+{
+    const hone_gemm *p = fast->packed;
+    int64_t lda = k + 3, ldb = (deep ? k : n) + 1, ldc = n + 2, base = (n + m) % 2 ? ldc : 0;
+    twin a = twin_random(m * lda, 1), b = twin_random((deep ? n : k) * ldb, 1);
+    twin c = twin_fill(m * ldc, NAN), want = twin_random(m * ldc, 1);
+    twin from = twin_random(m * ldc, 1);
+    uint16_t *halves = malloc((size_t)b.n * sizeof *halves);
+    float *rows = aligned_alloc(64, (size_t)up(up(m, 8) * k * 4, 64));
+
+    ck_assert(halves && rows);
+    for (int64_t i = 0; i < b.n; i++) {
+        uint32_t u;
+        memcpy(&u, &b.f[i], sizeof u);
+        halves[i] = (uint16_t)(u >> 16);
+        u &= half ? 0xffff0000u : UINT32_MAX;
+        memcpy(&b.f[i], &u, sizeof u);
+    }
+    for (int64_t r = 0; r < m; r++)
+        memcpy(want.f + r * ldc, from.f + r * base, (size_t)n * sizeof *want.f);
+    by_packing(p, false, deep, m, n, k, 1, a.f, lda, b.f, ldb, beta, want.f, ldc);
+    p->pack_few(m, k, a.f, lda, rows);
+    p->multiply_few(deep, m, n, k, rows, half ? HONE_BF16 : HONE_F32,
+                    half ? (const void *)halves : b.f, ldb, beta, from.f, base, c.f, ldc);
+    for (int64_t r = 0; r < m; r++) {
+        ck_assert_msg(!memcmp(c.f + r * ldc, want.f + r * ldc, (size_t)n * sizeof *c.f),
+                      "%s: row %d of %d x %d x %d, deep %d, half %d", fast->name, (int)r, (int)m,
+                      (int)n, (int)k, deep, half);
+        ck_assert(isnan(c.f[r * ldc + n]));
+    }
+    free(halves);
+    free(rows);
+    twin *all[] = {&a, &b, &c, &want, &from};
+    for (int64_t i = 0; i < COUNT(all); i++)
+        twin_free(all[i]);
+}
+
+START_TEST(products_of_few_rows_have_the_bits_of_packed_ones)
+{
+    static const int64_t ms[] = {1, 2, 3, 5, 8, 9, 16, 21, 32}, ns[] = {1, 15, 24, 48, 49, 97, 400};
+    static const int64_t ks[] = {1, 7, 16, 17, 127, 128, 130, 384, 385, 801};
+    if (!use_table(_i) || !fast->packed)
+        return;
+    for (int64_t m = 0; m < COUNT(ms); m++)
+        for (int64_t n = 0; n < COUNT(ns); n++)
+            for (int64_t k = 0; k < COUNT(ks); k++) {
+                int t = (int)((m + n + k) % 4);
+                try_few(t & 1, ms[m], ns[n], ks[k], t & 2, (float)((m + n) % 3) * 0.5f);
+            }
+    ck_assert_int_ge(fast->packed->few, 32);
+}
+END_TEST
+
 START_TEST(a_base_row_is_added_to_every_row)
 {
     enum { M = 21, N = 70, K = 5 };
@@ -263,7 +317,7 @@ END_TEST
 START_TEST(a_row_does_not_depend_on_the_others)
 {
     enum { N = 210, K = 900, MOST = 420 };
-    static const int64_t counts[] = {HONE_GEMM_FEW + 1, 30, 64, 100, 209, 211, MOST};
+    static const int64_t counts[] = {1, 2, 5, 16, 17, 31, 32, 33, 64, 211, MOST};
     if (!use_table(_i) || !fast->packed)
         return;
     twin a = twin_random(MOST * K, 1), b = twin_random(N * K, 1);
@@ -330,7 +384,7 @@ static twin hidden(hone_model *model, hone_graph *g, const int64_t *lengths, int
 
 START_TEST(packed_sequences_have_the_bits_of_each_alone)
 {
-    static const int64_t lengths[] = {30, 111, 18, 65};
+    static const int64_t lengths[] = {30, 111, 18, 65, 2, 7}; /* halves: more than 16 each */
     static const char *const configs[] = {
         "{'model_type': 'gpt2', 'n_layer': 2, 'n_head': 4, 'n_embd': 64, 'vocab_size': 50,"
         " 'n_positions': 128, 'activation_function': 'gelu_new', 'layer_norm_epsilon': 1e-5}",
@@ -348,9 +402,9 @@ START_TEST(packed_sequences_have_the_bits_of_each_alone)
             hone_graph *g;
             ck_ok(hone_model_new(&model, context, config, &options, 3, &err));
             ck_ok(hone_graph_new(&g, context, tables[_i], &err));
-            twin together = hidden(model, g, lengths, COUNT(lengths));
-            int64_t at = 0;
-            for (int64_t s = 0; s < COUNT(lengths); s++) {
+            int64_t segments = COUNT(lengths) - 2 * half, at = 0;
+            twin together = hidden(model, g, lengths, segments);
+            for (int64_t s = 0; s < segments; s++) {
                 twin alone = hidden(model, g, &lengths[s], 1);
                 ck_assert_msg(!memcmp(alone.f, together.f + at, (size_t)alone.n * sizeof *alone.f),
                               "%s, config %d, segment %d, half %d", tables[_i], (int)c, (int)s,
@@ -433,6 +487,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, open_context, close_context);
     tcase_set_timeout(tcase, 300);
     add_tests(tcase, packed_products_agree_in_every_shape);
+    add_tests(tcase, products_of_few_rows_have_the_bits_of_packed_ones);
     add_tests(tcase, a_base_row_is_added_to_every_row);
     add_tests(tcase, threads_do_not_change_a_bit);
     add_tests(tcase, a_row_does_not_depend_on_the_others);

@@ -13,7 +13,7 @@
 
 #include "f32_gemm.h"
 #if F32_WIDTH >= 8
-#include "f32_gemm_packed.h"
+#include "f32_gemm_few.h"
 #endif
 #include "f32_loss.h"
 #include "f32_rows.h"

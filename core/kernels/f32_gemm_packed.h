@@ -228,15 +228,3 @@ static void f32_pack_b(int64_t count, int64_t k, bool deep, hone_dtype dtype, co
     else
         f32_pack_wide(F32_TILE_COLUMNS, count, k, from, ld, to);
 }
-
-static const hone_gemm f32_gemm_packed = {
-    .name = "f32",
-    .rows = F32_TILE_ROWS,
-    .columns = F32_TILE_COLUMNS,
-    .depth = F32_TILE_DEPTH,
-    .unit = 1,
-    .width = sizeof(float),
-    .pack_a = f32_pack_a,
-    .pack_b = f32_pack_b,
-    .multiply = f32_multiply,
-};
