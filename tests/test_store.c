@@ -744,6 +744,29 @@ static hone_json *import_rows(const char *rows)
 #define ROW(n, who, more) "{'content': {'b': " #n ", 'a': 0}, 'annotator': '" who "', 'answers':" \
     " {'better': 'left'}" more "}"
 
+/* Three imported, one redacted, and the others exchanged: each fits its own digest. */
+START_TEST(an_import_is_checked_after_a_redaction)
+{
+    static const char exchange[] =
+        "UPDATE judgements SET id = 9 WHERE id = 2; UPDATE judgements SET id = 2 WHERE id = 3;"
+        "UPDATE judgements SET id = 3 WHERE id = 9";
+    json_t *reply;
+
+    make("", 0);
+    DO(import, "{'task': 't', 'rows': [{'content': {'n': 1}, 'annotator': 'Annotator 1', 'answers':"
+       " {'fix': 'secret'}}, {'content': {'n': 1}, 'annotator': 'y', 'answers': {'better': 'left'}},"
+       " {'content': {'n': 1}, 'annotator': 'z', 'answers': {'better': 'right'}}]}");
+    ck_assert_int_eq(number(must(hone_store_erase, "{'annotator': 'a1', 'text': true}"),
+                            "judgements"), 1);
+    ck_assert(sound());
+    tamper(exchange);
+    reply = must(hone_store_verify, "{}");
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(reply, "broken"), "reason")),
+                     "judgements 1 to 3 are not those that were imported");
+    json_decref(reply);
+}
+END_TEST
+
 /* By one row or by several calls: the same counts. */
 START_TEST(imported_rows_of_one_item_count_each_annotator_once)
 {
@@ -966,6 +989,7 @@ int main(void)
     tcase_add_test(tc, a_full_disk_is_an_error_and_loses_nothing);
     tcase_add_test(tc, a_batch_is_all_or_nothing);
     tcase_add_test(tc, an_import_names_the_broken_row_and_keeps_nothing);
+    tcase_add_test(tc, an_import_is_checked_after_a_redaction);
     tcase_add_test(tc, imported_rows_of_one_item_count_each_annotator_once);
     tcase_add_test(tc, rows_with_keys_may_come_again_within_a_call_and_later);
     tcase_add_test(tc, judgements_of_one_item_are_listed_in_pages);

@@ -165,19 +165,21 @@ static json_t *erase_answers(const hone_json *definition, const char *text, bool
     return answers;
 }
 
-/* A new salt and digest: the old ones could be tried against guesses. */
+/* A new salt and digest: the old salt would let guesses be tried against the old digest.
+ * Without it that digest tells nothing, and the chain of an import still needs it. */
 static int erase_one(struct store *s, int64_t id, struct judgement *j, double now,
                      int64_t *count, hone_error *err)
 {
     int code = find_definition(s, j->task, j->version, err);
     bool changed = false;
     json_t *answers = code == HONE_OK ? erase_answers(s->definition, j->answers, &changed) : NULL;
-    char *text = answers ? hone_store_canonical(answers) : NULL, hex[65];
+    char *text = answers ? hone_store_canonical(answers) : NULL, hex[65], was[65];
 
     json_decref(answers);
     if (code != HONE_OK || !changed)
         goto out;
     j->answers = text;
+    hone_store_hex(j->digest, was);
     code = text ? hone_store_random(j->salt, 16, err) : hone_fail_memory(err, "a judgement");
     if (code == HONE_OK)
         code = judgement_digest(j, j->digest, err);
@@ -187,8 +189,8 @@ static int erase_one(struct store *s, int64_t id, struct judgement *j, double no
     code = db_do(&s->db, err, "UPDATE judgements SET answers = ?, salt = ?, digest = ? WHERE id ="
                  " ?", "tthi", text, j->salt, j->digest, id);
     if (code == HONE_OK)
-        code = store_log(s, now, json_pack("{s:s,s:I,s:s}", "what", "redact", "judgement",
-                                           (json_int_t)id, "digest", hex), err);
+        code = store_log(s, now, json_pack("{s:s,s:I,s:s,s:s}", "what", "redact", "judgement",
+                                           (json_int_t)id, "digest", hex, "was", was), err);
     if (code == HONE_OK)
         code = db_do(&s->db, err, "INSERT OR REPLACE INTO redactions (judgement, log) SELECT ?,"
                      " max(id) FROM log", "i", id);
@@ -209,8 +211,8 @@ static int erase_texts(struct store *s, int64_t annotator, double now, int64_t *
         char *copies[3];
         sqlite3_stmt *stmt;
 
-        code = db_query(&s->db, &stmt, err, "SELECT j.id, " JUDGEMENT_COLUMNS " FROM judgements j"
-                        " WHERE j.annotator = ? AND j.id > ? ORDER BY j.id LIMIT 1", "ii",
+        code = db_query(&s->db, &stmt, err, "SELECT j.id, " JUDGEMENT_COLUMNS ", j.digest FROM"
+                        " judgements j WHERE j.annotator = ? AND j.id > ? ORDER BY j.id LIMIT 1", "ii",
                         annotator, last);
         if (code == HONE_OK)
             code = db_step(&s->db, stmt, err);
@@ -218,6 +220,9 @@ static int erase_texts(struct store *s, int64_t annotator, double now, int64_t *
             break;
         last = sqlite3_column_int64(stmt, 0);
         judgement_row(stmt, 1, &j);
+        memset(j.digest, 0, sizeof j.digest);
+        if (sqlite3_column_bytes(stmt, 14) == HONE_STORE_HASH)
+            memcpy(j.digest, sqlite3_column_blob(stmt, 14), HONE_STORE_HASH);
         copies[0] = j.sides ? hone_strdup(j.sides) : NULL;
         copies[1] = hone_strdup(j.answers);
         copies[2] = j.key ? hone_strdup(j.key) : NULL;

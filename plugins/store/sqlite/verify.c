@@ -72,15 +72,32 @@ static int verify_named(struct store *s, const json_t *entry, struct checking *c
     return HONE_OK;
 }
 
-/* An import: a chain over the digests; where some were redacted since it cannot be
- * followed, and each of the others is compared with its own digest only. */
+/* The digest that a judgement had before it was redacted, from the log's later row, whose own
+ * place in the chain is checked when it comes. *known: there is one, which older stores did
+ * not keep. */
+static int verify_was(struct store *s, int64_t redaction, uint8_t digest[HONE_STORE_HASH],
+                      bool *known, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    int code = db_query(&s->db, &stmt, err, "SELECT json_extract(entry, '$.was') FROM log WHERE"
+                        " id = ?", "i", redaction);
+
+    if (code == HONE_OK)
+        code = db_step(&s->db, stmt, err);
+    *known = code == 1 && hone_store_unhex((const char *)sqlite3_column_text(stmt, 0), digest);
+    sqlite3_reset(stmt);
+    return code < 0 ? code : HONE_OK;
+}
+
+/* An import: a chain over the digests as they were. Where one is not known any more, the
+ * chain cannot be followed, and each judgement is compared with its own digest only. */
 static int verify_import(struct store *s, const json_t *entry, struct checking *c,
                          hone_error *err)
 {
     int64_t first = get_int(entry, "first", 0), count = get_int(entry, "count", 0), by;
     uint8_t chain[HONE_STORE_HASH] = { 0 }, digest[HONE_STORE_HASH];
     const char *said = get_text(entry, "digest");
-    bool redacted = false;
+    bool followed = true, known = true;
     char hex[65];
     int code = HONE_OK;
 
@@ -88,13 +105,15 @@ static int verify_import(struct store *s, const json_t *entry, struct checking *
         code = verify_judgement(s, first + i, digest, c, err);
         if (code == HONE_OK)
             code = verify_redacted(s, first + i, &by, err);
-        redacted = redacted || by;
+        if (code == HONE_OK && by)
+            code = verify_was(s, by, digest, &known, err);
+        followed = followed && known;
         hone_store_hex(digest, hex);
         hone_store_chain(chain, hex, 64);
     }
     c->judgements += count;
     hone_store_hex(chain, hex);
-    if (code == HONE_OK && !c->reason[0] && !redacted && (!said || strcmp(said, hex) != 0))
+    if (code == HONE_OK && !c->reason[0] && followed && (!said || strcmp(said, hex) != 0))
         sqlite3_snprintf(sizeof c->reason, c->reason, "judgements %lld to %lld are not those that"
                          " were imported", (long long)first, (long long)(first + count - 1));
     return code;
