@@ -21,5 +21,6 @@ nobase_dist_examples_DATA += examples/quickstart/corpus.lua
 nobase_dist_examples_DATA += examples/quickstart/pretrain.lua
 nobase_dist_examples_DATA += examples/quickstart/tickets.jsonl
 nobase_dist_examples_DATA += examples/reward_model.lua
+nobase_dist_examples_DATA += examples/rounds.lua
 nobase_dist_examples_DATA += examples/sft.lua
 nobase_dist_examples_DATA += examples/winobias.lua

@@ -167,6 +167,7 @@ end
 
 local function anchor(one, label)
   local meaning = type(one.anchors) == "table" and one.anchors[label]
+  if type(meaning) == "table" then meaning = meaning.text end
   return meaning and ("%s (%s)"):format(label, meaning) or tostring(label)
 end
 

@@ -19,6 +19,15 @@ local function parameters(model)
   return list
 end
 
+-- Heads by name: outputs, and whether there is a bias.
+local function heads_of(model)
+  local list = model:heads()
+  for _, p in ipairs(model:parameters()) do
+    if list[p.name] then list[p.name] = { outputs = list[p.name], bias = p.bias ~= nil } end
+  end
+  return list
+end
+
 function weights.save(model, folder)
   core.system.make_folder(folder)
   core.tensors.write(files.join(folder, "base.safetensors"), parameters(model))
@@ -27,15 +36,17 @@ function weights.save(model, folder)
     model:save_trained(files.join(folder, "adapter.safetensors"))
   end
   core.json.write(files.join(folder, "weights.json"), {
-    hash = model:hash(), heads = model:heads(),
+    hash = model:hash(), heads = heads_of(model),
     strategy = strategy and { name = strategy.name, options = strategy.options } or nil })
 end
 
 -- Heads that training added.
 local function add_heads(model, said)
   local have = model:heads()
-  for name, outputs in pairs(said.heads) do
-    if not have[name] then model:add_head(name, { outputs = outputs, sd = 0 }) end
+  for name, head in pairs(said.heads) do
+    if not have[name] then
+      model:add_head(name, { outputs = head.outputs, bias = head.bias, sd = 0 })
+    end
   end
 end
 
