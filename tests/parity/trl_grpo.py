@@ -4,7 +4,8 @@
 
 writes trl_grpo.json (each loss_type: value, norm of the gradient and the gradient of the last norm's gain, in
 double, on parity/models/llama; GRPOTrainer._compute_loss called on a stand-in for the trainer) and
-trl_grpo_curve.json (20 steps of GRPOTrainer itself: every answer that it sampled, its losses, weights at the end).
+trl_grpo_curve.json (20 steps of GRPOTrainer and of RLOOTrainer themselves: every answer that they sampled, losses,
+norms, weights at the end).
 """
 import os
 import random
@@ -15,6 +16,7 @@ import torch
 import trl
 from transformers import AutoModelForCausalLM
 from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.rloo_trainer import RLOOTrainer
 
 from trl_write import write
 
@@ -128,8 +130,8 @@ def values():
             "max_tokens": 8, "samples": samples, "cases": cases}
 
 
-def curve(iterations, beta, steps=20):
-    """GRPOTrainer itself, with transformers' generate; ids are texts of numbers."""
+def curve(algorithm, iterations, beta, steps=20):
+    """GRPOTrainer or RLOOTrainer itself, with transformers' generate; ids are texts of numbers."""
     import datasets
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -141,15 +143,18 @@ def curve(iterations, beta, steps=20):
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=unit, eos_token="2", pad_token="0", unk_token="0")
     rng = random.Random(9)
     prompts = [" ".join(str(rng.randrange(3, vocab)) for _ in range(rng.randrange(2, 6))) for _ in range(6)]
-    o = {"lr": 2e-3, "weight_decay": 0.01, "clip": 1.0, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "kl": beta,
-         "unbiased": True, "epochs": iterations, "group": 4, "prompts": 2, "max_tokens": 8, "clip_low": 0.2, "clip_high": 0.28}
-    args = trl.GRPOConfig(
+    o = {"algorithm": algorithm, "lr": 2e-3, "weight_decay": 0.01, "clip": 1.0, "beta1": 0.9, "beta2": 0.999,
+         "eps": 1e-8, "kl": beta, "unbiased": True, "epochs": iterations, "group": 4, "prompts": 2, "max_tokens": 8,
+         "clip_low": 0.2, "clip_high": 0.28}
+    of = {"grpo": (trl.GRPOConfig, GRPOTrainer, {"loss_type": "dapo", "scale_rewards": "group"}),
+          "rloo": (trl.RLOOConfig, RLOOTrainer, {})}[algorithm]
+    args = of[0](
         output_dir="/tmp/trl_curve", per_device_train_batch_size=o["group"] * o["prompts"], max_steps=steps,
         num_generations=o["group"], num_iterations=iterations, beta=beta, epsilon=0.2, epsilon_high=0.28,
         max_completion_length=o["max_tokens"], learning_rate=o["lr"], weight_decay=o["weight_decay"],
         max_grad_norm=o["clip"], lr_scheduler_type="constant", optim="adamw_torch", adam_beta2=o["beta2"],
         logging_steps=1, report_to=[], use_cpu=True, bf16=False, gradient_checkpointing=False, disable_dropout=True,
-        temperature=1.0, save_strategy="no", seed=1, loss_type="dapo", scale_rewards="group")
+        temperature=1.0, save_strategy="no", seed=1, **of[2])
 
     def reward(completion_ids, **_):
         """The mean id: real numbers, so that no group is all equal."""
@@ -157,7 +162,7 @@ def curve(iterations, beta, steps=20):
 
     recorded = []
 
-    class Recorder(GRPOTrainer):
+    class Recorder(of[1]):
         def _generate_and_score_completions(self, inputs):
             out = super()._generate_and_score_completions(inputs)
             cut = lambda ids, mask: [[i for i, m in zip(*row) if m] for row in zip(ids.tolist(), mask.tolist())]
@@ -181,4 +186,4 @@ if __name__ == "__main__":
     write(sys.argv[1], "trl_grpo.json", values())
     write(sys.argv[1], "trl_grpo_curve.json", {
         "versions": {"trl": trl.__version__, "torch": torch.__version__},
-        "curves": [curve(1, 0.05), curve(2, 0.0)]})
+        "curves": [curve("grpo", 1, 0.05), curve("grpo", 2, 0.0), curve("rloo", 2, 0.05)]})
