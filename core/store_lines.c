@@ -12,7 +12,8 @@
 #include <jansson.h>
 #include <string.h>
 
-enum { LINES_PAGE = 1000, LINES_NAMED = 5 };
+/* A page ends at so many rows, or bytes of them. */
+enum { LINES_PAGE = 4000, LINES_BYTES = 4 << 20, LINES_NAMED = 5 };
 
 struct lines {
     hone_instance *store;
@@ -30,6 +31,11 @@ struct lines {
 static size_t lines_held(const struct lines *l)
 {
     return l->rows.count + json_array_size(l->page);
+}
+
+static bool lines_full(const struct lines *l)
+{
+    return lines_held(l) == LINES_PAGE || l->rows.text.count > LINES_BYTES;
 }
 
 static int lines_send_rows(struct lines *l, size_t first, size_t count, hone_error *err)
@@ -55,7 +61,8 @@ static int lines_send_items(struct lines *l, size_t first, size_t count, hone_er
         made = json_array_append(some, json_array_get(l->page, i)) == 0;
     if (made)
         request = json_pack("{s:s,s:O}", "task", l->task, "items", some);
-    code = request ? hone_store_add(l->store, request, &reply, err) : hone_fail_memory(err, l->path);
+    code = request ? hone_store_add(l->store, request, &reply, err)
+                   : hone_fail_memory(err, l->path);
     l->items += json_integer_value(json_object_get(reply, "added"));
     json_decref(reply);
     json_decref(request);
@@ -169,7 +176,7 @@ static int lines_read(struct lines *l, hone_error *err)
         if (code != HONE_OK || !more || strspn(l->text.bytes, " \t") == l->text.count)
             continue;
         l->count++;
-        if (lines_held(l) == LINES_PAGE && (code = lines_flush(l, err)) != HONE_OK)
+        if (lines_full(l) && (code = lines_flush(l, err)) != HONE_OK)
             return code;
         if (!json_array_size(l->page)) {
             taken = store_rows_scan(&l->rows, l->text.bytes, l->text.count, err);

@@ -98,7 +98,8 @@ static const char *const plain[] = {
     ROW("[0,-1,123456789012345678,0.5,-3.25,1e3,1E-7,0.0,-0.0,1.50,12345678901234567890.5,"
         "0.00001,1e22,100000.0,1e+300,5e-324]"),
     ROW("{\"z\":[true,false,null,{}],\"a\":{\"c\":[],\"b\":{\"y\":1,\"x\":2}},\"ab\":1,\"aa\":2}"),
-    ROW("{}") " ", " { \"content\" : 1 ,\t\"answers\":{ \"b\" : [ 1 , 2 ], \"a\":2},\"annotator\":\"y\"}",
+    ROW("{}") " ",
+    " { \"content\" : 1 ,\t\"answers\":{ \"b\" : [ 1 , 2 ], \"a\":2},\"annotator\":\"y\"}",
     "{\"item\":\"abc\",\"annotator\":\"ann\",\"answers\":{\"b\":1,\"a\":\"x\"},\"order\":[2,1],"
         "\"seconds\":3.5,\"at\":1700000000.125,\"key\":\"k:1\"}",
     "{\"item\":\"abc\",\"annotator\":\"ann\",\"answers\":{},\"order\":[],\"seconds\":0,\"at\":1e9}",

@@ -212,8 +212,8 @@ static int erase_texts(struct store *s, int64_t annotator, double now, int64_t *
         sqlite3_stmt *stmt;
 
         code = db_query(&s->db, &stmt, err, "SELECT j.id, " JUDGEMENT_COLUMNS ", j.digest FROM"
-                        " judgements j WHERE j.annotator = ? AND j.id > ? ORDER BY j.id LIMIT 1", "ii",
-                        annotator, last);
+                        " judgements j WHERE j.annotator = ? AND j.id > ? ORDER BY j.id LIMIT 1",
+                        "ii", annotator, last);
         if (code == HONE_OK)
             code = db_step(&s->db, stmt, err);
         if (code != 1)
