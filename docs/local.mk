@@ -9,6 +9,7 @@ dist_doc_DATA += docs/metrics.md
 dist_doc_DATA += docs/parity.md
 dist_doc_DATA += docs/performance.md
 dist_doc_DATA += docs/plugins.md
+dist_doc_DATA += docs/policy_gradient.svg
 dist_doc_DATA += docs/quality.md
 dist_doc_DATA += docs/reliability.md
 dist_doc_DATA += docs/store.md

@@ -23,8 +23,7 @@ end
 
 local own = {
   grpo = { lr = 1e-4, group = 8, kl = 0.1 },
-  ppo = { lr = 4e-4, samples = 8, kl = 0.05, adaptive = { target = 8, horizon = 200 }, lambda = 1,
-          epochs = 2, minibatches = 2 },
+  ppo = { lr = 2e-4, samples = 8, kl = 0.03, lambda = 1, epochs = 2, minibatches = 2 },
   rloo = { lr = 3e-4, group = 8, kl = 0.05 },
   reinforce_pp = { lr = 2e-4, samples = 8, kl = 0.05 },
   remax = { lr = 2e-4, samples = 8, kl = 0.05 },
