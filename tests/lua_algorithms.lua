@@ -24,8 +24,8 @@ local function samples_of(list, group)
       logp = {}
       for k = 1, #one.response do logp[k] = 0 end
     end
-    samples:add { tokens = tokens, prompt_tokens = #one.prompt, logp = logp, row = { reward = one.reward },
-                  group = (i - 1) // group, finish = one.finish or "stop" }
+    samples:add { tokens = tokens, prompt_tokens = #one.prompt, logp = logp,
+                  row = { reward = one.reward }, group = (i - 1) // group, finish = one.finish or "stop" }
   end
   return samples
 end
@@ -84,10 +84,11 @@ end
 
 local function trl_options(case)
   local cispo = case.loss_type == "cispo"
-  return { kl = case.beta, unbiased = case.unbiased, estimator = "k3", entropy = case.entropy, ratio = case.level, skip = false,
-    objective = cispo and "cispo" or "clip", clip = { case.low, cispo and case.high - 1 or case.high },
-    scale = case.scale == "none" and "none" or "sd",
-    reduction = case.loss_type == "grpo" and "sequence" or case.loss_type == "dr_grpo" and "constant" or "token" }
+  return { kl = case.beta, unbiased = case.unbiased, estimator = "k3", entropy = case.entropy,
+    ratio = case.level, skip = false,
+    objective = cispo and "cispo" or "clip", scale = case.scale == "none" and "none" or "sd",
+    clip = { case.low, cispo and case.high - 1 or case.high },
+    reduction = ({ grpo = "sequence", dr_grpo = "constant" })[case.loss_type] or "token" }
 end
 
 test("grpo_has_the_losses_and_gradients_of_TRL", function()
@@ -99,15 +100,18 @@ test("grpo_has_the_losses_and_gradients_of_TRL", function()
     local line
     replay({ trl.samples }, 4, function()
       local run = hone.grpo(with({ policy = model, reference = reference, prompts = any_prompts(3),
-        group = 4, reward = recorded, steps = 1, batch = { prompts = 3 }, selftest = false, max_norm = 0,
-        sampling = { temperature = trl.temperature, max_tokens = trl.max_tokens }, eval = { samples = 0 },
+        group = 4, reward = recorded, steps = 1, batch = { prompts = 3 }, selftest = false,
+        max_norm = 0, eval = { samples = 0 },
+        sampling = { temperature = trl.temperature, max_tokens = trl.max_tokens },
         optimizer = hone.optimizer.sgd { lr = 1, momentum = 0 } }, trl_options(case)))
       line = run:history()[1]
     end)
-    local name = ("%s, %s, kl %g, entropy %g"):format(case.loss_type, case.level, case.beta, case.entropy)
+    local name = ("%s, %s, kl %g, entropy %g"):format(case.loss_type, case.level, case.beta,
+      case.entropy)
     local after, step = parameter(model, "model.norm").weight:values(), {}
     for k, x in ipairs(before) do step[k] = x - after[k] end
-    assert(math.abs(line.loss - case.loss) < 1e-5, ("%s: loss %.8g, not %.8g"):format(name, line.loss, case.loss))
+    assert(math.abs(line.loss - case.loss) < 1e-5,
+           ("%s: loss %.8g, not %.8g"):format(name, line.loss, case.loss))
     assert(math.abs(line.norm / case.norm - 1) < 1e-5,
            ("%s: norm %.8g, not %.8g"):format(name, line.norm, case.norm))
     local off = s.deviation(step, case.gradient)
@@ -131,8 +135,8 @@ for which, name in ipairs { "grpo", "grpo", "rloo" } do
         steps = #trl.steps, epochs = o.epochs, kl = o.kl, max_norm = o.clip,
         clip = { o.clip_low, o.clip_high }, batch = { prompts = o.prompts }, eval = { samples = 0 },
         sampling = { max_tokens = o.max_tokens },
-        optimizer = hone.optimizer.adamw { lr = o.lr, weight_decay = o.weight_decay, betas = { o.beta1, o.beta2 },
-                                           eps = o.eps } }))
+        optimizer = hone.optimizer.adamw { lr = o.lr, weight_decay = o.weight_decay, eps = o.eps,
+                                           betas = { o.beta1, o.beta2 } } }))
       history = run:history()
     end)
     equal(#history, #trl.steps)
@@ -157,10 +161,11 @@ test("ppo_has_the_arithmetic_of_TRL", function()
   for _, case in ipairs(trl.cases) do
     local o, model, line = case.options, llama(), nil
     replay({ case.samples }, 1, function()
-      local run = hone.ppo { policy = model, reference = scaled_head(0.75), prompts = any_prompts(6),
-        reward = recorded, steps = 1, epochs = 2, batch = { prompts = 6 }, selftest = false, max_norm = 0,
-        kl = o.kl, estimator = o.estimator, gamma = o.gamma, lambda = o.lambda, clip = { o.clip, o.clip },
-        value_clip = o.value_clip, value_weight = o.value_weight, whiten_rewards = o.whiten_rewards,
+      local run = hone.ppo { policy = model, reference = scaled_head(0.75),
+        prompts = any_prompts(6), reward = recorded, steps = 1, epochs = 2, batch = { prompts = 6 },
+        selftest = false, max_norm = 0, kl = o.kl, estimator = o.estimator, gamma = o.gamma,
+        lambda = o.lambda, clip = { o.clip, o.clip }, value_clip = o.value_clip,
+        value_weight = o.value_weight, whiten_rewards = o.whiten_rewards,
         adaptive = { target = o.target, horizon = o.horizon }, eval = { samples = 0 },
         optimizer = hone.optimizer.sgd { lr = o.lr, momentum = 0 } }
       line = run:history()[1]
@@ -224,6 +229,47 @@ test("ppo_pays_for_missing_ends_and_clips_twice", function()
   near(line.loss, (-1.2 * a + 3 * a) / 2 + 0.05, 1e-5)
   line = one_token("ppo", { { 1, "length" } }, { 0 }, { epochs = 1 })
   equal(line.paid, 1.0)
+end)
+
+test("baselines_of_remax_and_reinforce_pp_have_their_values", function()
+  -- The likeliest answer gets 0.25; ratios do not matter to ReMax.
+  local greedy = Policy.greedy
+  function Policy.greedy(self)
+    return samples_of({ { prompt = { 5, 9 }, response = { 7 }, reward = 0.25 } }, 1)
+  end
+  local line = one_token("remax", { { 1 }, { 0 } }, { 0, 0 }, { samples = 2 })
+  Policy.greedy = greedy
+  local model = llama()
+  local p = policy.new(model, {})
+  local roll = rolls.new(samples_of({ { prompt = { 5, 9 }, response = { 11 } },
+                                      { prompt = { 5, 9 }, response = { 12 } } }, 2), 4096)
+  local logp = p:logp(roll):values()
+  near(line.loss, -(0.75 * logp[1] - 0.25 * logp[2]) / 2, 1e-5)
+  equal(line.greedy, 0.25)
+  -- Of REINFORCE++ the whitened advantages of 1, 0, 0, 1 are +-0.866025, of any shift.
+  local shift = { -math.log(1.1), 0, 0, 0 }
+  for _, baseline in ipairs { "none", "group" } do
+    line = one_token("reinforce_pp", { { 1 }, { 0 }, { 0 }, { 1 } }, shift,
+                     { samples = 4, baseline = baseline })
+    near(line.loss, -0.1 * math.sqrt(0.75) / 4, 1e-6)
+  end
+end)
+
+test("answers_that_are_too_long_cost_up_to_one", function()
+  local overlong, list = hone.metric.overlong { max = 10, ramp = 4 }, {}
+  for k, n in ipairs { 6, 7, 10, 11 } do
+    list[k] = { prompt = "p", response = "r", response_tokens = n, prompt_tokens = 1 }
+  end
+  equal(overlong(hone.samples(list)):tensor():values(), { 0.0, -0.25, -1.0, -1.0 })
+  s.golden("metric-overlong", fails(hone.metric.overlong, { max = 4, ramp = 5 }))
+end)
+
+test("a_part_says_when_it_cannot_tell_samples_from_tokens", function()
+  local list = { { prompt = { 5 }, response = {} }, { prompt = { 5 }, response = { 6, 7 } } }
+  local roll = rolls.new(samples_of(list, 1), 4096)
+  for part in roll:parts(false) do
+    s.golden("roll-spread", fails(part.spread, part, T { 1, 2 }))
+  end
 end)
 
 test("kl_counts_in_the_reward_or_in_the_loss", function()
@@ -357,11 +403,11 @@ end)
 -- ---- resampling, ReMax ----
 
 test("prompts_whose_answers_agree_are_replaced_a_few_times", function()
-  -- The first four prompts are told to agree; the rest differ.
+  -- The first two prompts' answers agree; those of the two that stand in differ.
   local seen = 0
-  local function reward(sample)
+  local function reward()
     seen = seen + 1
-    return seen <= 8 and 1 or #sample.tokens * 0 + seen
+    return seen <= 8 and 1 or seen
   end
   local run = start("grpo", { reward = reward, resample = 3, steps = 1 })
   local line = run:history()[1]
@@ -387,7 +433,7 @@ end)
 -- ---- a known optimum ----
 
 test("grpo_reaches_the_optimum_of_a_task_of_few_tokens", function()
-  -- Each answer has 4 tokens; what is wanted is the byte of the prompt, four times.
+  -- Wanted: 4 tokens that are even or odd as the prompt's last one is.
   local rows = {}
   for _, letter in ipairs { "a", "b" } do rows[#rows + 1] = { prompt = letter } end
   local function reward(sample)

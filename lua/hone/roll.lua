@@ -60,6 +60,10 @@ function Part:gather(x) return x:rows(self.samples) end
 
 --- x [samples] or [tokens] of the roll to [part.tokens].
 function Part:spread(x)
+  -- Where some answers have no token, there may be as many tokens as samples.
+  if size(x) == #self.roll and size(x) == self.roll.tokens and #self.roll.all < size(x) then
+    core.fail(("spread: %d values may be of the samples or of the tokens"):format(size(x)))
+  end
   if size(x) == self.roll.tokens then return select_tokens(self.roll, self.samples, x) end
   if size(x) ~= #self.roll then
     core.fail(("spread: %d values; the roll has %d samples and %d tokens"):format(
@@ -268,6 +272,7 @@ function roll.new(samples, limit)
     self.first[i + 1] = self.first[i] + math.tointeger(n)
     if n > 0 then self.list[#self.list + 1] = i end
   end
+  self.all = self.list
   self.tokens = self.first[#self.first] - 1
   return setmetatable(self, Roll)
 end
