@@ -168,9 +168,11 @@ end)
 test("losses_that_part_are_overfitting", function()
   local history = {}
   for k = 1, 40 do
-    history[#history + 1] = { step = k, seconds = 1, loss = 2 - 0.04 * k + 0.02 * jitter(k), norm = 1 }
+    local loss = 2 - 0.04 * k + 0.02 * jitter(k)
+    history[#history + 1] = { step = k, seconds = 1, loss = loss, norm = 1 }
     if k % 4 == 0 then
-      history[#history + 1] = { step = k, validation_loss = k < 16 and 2 - 0.02 * k or 1.2 + 0.03 * k }
+      local held = k < 16 and 2 - 0.02 * k or 1.2 + 0.03 * k
+      history[#history + 1] = { step = k, validation_loss = held }
     end
   end
   assert(finding(history, "overfitting").evidence:find "validation_loss")
@@ -216,8 +218,8 @@ local function low_tokens(sample)
 end
 
 local function names_of(run)
-  local names = {}
-  for k, f in ipairs(hone.json.decode(s.read(run:path "run.json")).findings) do names[k] = f.name end
+  local names, record = {}, hone.json.decode(s.read(run:path "run.json"))
+  for k, f in ipairs(record.findings) do names[k] = f.name end
   return names
 end
 

@@ -137,7 +137,8 @@ test("the_program_tells_win_rates", function()
   near(out.win_rate.value, (out.wins + 0.5 * out.ties) / 12, 1e-12)
   local _, n = s.read "answers.jsonl":gsub("\n", "")
   equal(n, 12)
-  local said = good "eval one --prompts prompts.jsonl --metric length --against two --max-tokens 6 --limit 5"
+  local said = good("eval one --prompts prompts.jsonl --metric length --against two " ..
+    "--max-tokens 6 --limit 5")
   assert(said:find "^5 answers, mean score" and said:find "at equal length", said)
 end)
 

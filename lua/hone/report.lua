@@ -28,12 +28,13 @@ h4 { font-size: .8em; margin: 0 0 .3em; color: var(--soft); font-weight: 500 }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: .8em;
   margin: 1.4em 0 }
 .tile { background: var(--card); border-radius: 10px; padding: .7em 1em }
-.tile b { display: block; font-size: 1.15em; font-weight: 600; white-space: nowrap;
+.tile strong { display: block; font-size: 1.15em; font-weight: 600; white-space: nowrap;
   letter-spacing: -.01em; font-variant-numeric: tabular-nums }
 .tile span { color: var(--soft); font-size: .85em }
 .finding { background: var(--warned); border-left: 4px solid var(--warn); border-radius: 6px;
   padding: .7em 1em; margin: .7em 0 }
-.finding b { display: block } .finding p { margin: .2em 0 0 } .finding .do { color: var(--soft) }
+.finding strong { display: block } .finding p { margin: .2em 0 0 }
+.finding .do { color: var(--soft) }
 .failed { border-color: var(--bad) }
 code { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap }
 td:first-child { width: 14em }
@@ -55,8 +56,8 @@ svg text.title { font-size: 13px; fill: var(--ink) }
 .chips { margin: .5em 0 0; display: flex; flex-wrap: wrap; gap: .4em }
 .chip { font-size: .8em; color: var(--soft); border: 1px solid var(--grid); border-radius: 99px;
   padding: .05em .7em; font-variant-numeric: tabular-nums }
-.chip b { color: var(--ink); font-weight: 600 }
-.chip.up b { color: var(--good) } .chip.down b { color: var(--bad) }]]
+.chip strong { color: var(--ink); font-weight: 600 }
+.chip.up strong { color: var(--good) } .chip.down strong { color: var(--bad) }]]
 
 local function row(tag, ...)
   local cells = {}
@@ -72,18 +73,19 @@ local function is(value) return value ~= nil and value ~= core.null end
 local function findings(record)
   local out = {}
   if is(record.problem) then
-    out[1] = ('<div class="finding failed"><b>The run failed</b><p>%s</p></div>'):format(
+    out[1] = ('<div class="finding failed"><strong>The run failed</strong><p>%s</p></div>'):format(
       escape(record.problem))
   end
   for _, f in ipairs(is(record.findings) and record.findings or {}) do
-    out[#out + 1] = ('<div class="finding"><b>Step %s: %s</b><p>%s.</p><p class="do">%s.</p></div>')
-      :format(text.integer(f.step), escape(f.cause), escape(f.evidence), escape(f.remedy))
+    out[#out + 1] = ('<div class="finding"><strong>Step %s: %s</strong><p>%s.</p>' ..
+      '<p class="do">%s.</p></div>'):format(text.integer(f.step), escape(f.cause), escape(f.evidence), escape(f.remedy))
   end
   return table.concat(out, "\n")
 end
 
 local function tile(value, label)
-  return ('<div class="tile"><b>%s</b><span>%s</span></div>'):format(escape(value), escape(label))
+  return ('<div class="tile"><strong>%s</strong><span>%s</span></div>'):format(escape(value),
+    escape(label))
 end
 
 -- Means of a curve's first and last tenth.

@@ -44,7 +44,8 @@ local function chips(scores, names, was)
     if type(x) == "number" and type(y) == "number" and math.abs(x - y) > 1e-9 then
       way = x > y and " up" or " down"
     end
-    out[#out + 1] = ('<span class="chip%s">%s <b>%s</b></span>'):format(way, escape(name), shown(x))
+    out[#out + 1] = ('<span class="chip%s">%s <strong>%s</strong></span>'):format(way,
+      escape(name), shown(x))
   end
   return '<p class="chips">' .. table.concat(out) .. "</p>"
 end
