@@ -139,6 +139,7 @@ nobase_dist_luadata_DATA += lua/hone/store.lua
 nobase_dist_luadata_DATA += lua/hone/svg.lua
 nobase_dist_luadata_DATA += lua/hone/svg_figures.lua
 nobase_dist_luadata_DATA += lua/hone/task.lua
+nobase_dist_luadata_DATA += lua/hone/task_metrics.lua
 nobase_dist_luadata_DATA += lua/hone/tensor.lua
 nobase_dist_luadata_DATA += lua/hone/tensors.lua
 nobase_dist_luadata_DATA += lua/hone/terminal.lua

@@ -3,7 +3,10 @@
 --   local answers = task:answers()
 --   answers:check { ... }, answers:aggregate { preference = plugin }    as hone.judgements.set
 --   answers.tables.preference      hone.judgements, one an ask, by the ask's name
---   answers.report                 { judgements, items, annotators, na, empty, unreadable }
+--   answers.report                 { judgements, unreadable, na, empty, recheck, void }: the last
+--                                  four by ask. void: made under a metric's older version whose
+--                                  answers mean something else now, left out; recheck: wording
+--                                  changed since, still there
 --   answers:corrections()          rows to learn from: { prompt, completion }, and pairs
 --                                  { prompt, chosen, rejected }, each with annotator and item
 --   answers:models "preference"    pairs with models as options, for a leaderboard
@@ -21,6 +24,7 @@ local ask = require "hone.ask"
 local content = require "hone.ask.content"
 local core = require "hone.core"
 local judgements = require "hone.judgements"
+local metrics = require "hone.task_metrics"
 
 local Collected = { __name = "hone.collected" }
 Collected.__index = Collected
@@ -126,6 +130,9 @@ local function take(self, part, one, record, item)
     part.empty = part.empty + 1
     return
   end
+  local stale = metrics.stale(one, record)
+  part[stale] = (part[stale] or 0) + 1
+  if stale == "void" then return end
   local ok, rows = pcall(one.rows, one, value, record.content, record.order)
   if not ok then
     self.report.unreadable = self.report.unreadable + 1
@@ -228,7 +235,8 @@ function collected.new(o)
   local self = setmetatable({ list = list, asks = by_name, records = {}, tables = {},
                               attributes = o.attributes or {},
                               name = namer(), option = option_namer(),
-                              report = { judgements = 0, unreadable = 0, na = {}, empty = {} } },
+                              report = { judgements = 0, unreadable = 0, na = {}, empty = {}, recheck = {},
+                                         void = {} } },
                             Collected)
   local parts = {}
   for i, one in ipairs(list) do
@@ -244,7 +252,9 @@ function collected.new(o)
   end
   for _, part in ipairs(parts) do
     if #part.rows > 0 then self.tables[part.ask.name] = table_of(part, o.attributes or {}) end
-    self.report.na[part.ask.name], self.report.empty[part.ask.name] = part.na, part.empty
+    local name = part.ask.name
+    self.report.na[name], self.report.empty[name] = part.na, part.empty
+    self.report.recheck[name], self.report.void[name] = part.recheck or 0, part.void or 0
   end
   self.report.judgements = #self.records
   self.set = next(self.tables) and judgements.set(self.tables) or nil

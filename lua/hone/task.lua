@@ -21,6 +21,7 @@
 local ask = require "hone.ask"
 local core = require "hone.core"
 local files = require "hone.files"
+local metrics = require "hone.task_metrics"
 local options = require "hone.options"
 local text = require "hone.text"
 
@@ -30,7 +31,7 @@ Task.__index = Task
 local schema = {
   { "name", "string", required = true, doc = "of the task" },
   { "ask", "any", required = true, doc = "a list of asks" },
-  { "overlap", "integer", default = 3, min = 1, max = 1000000, doc = "judgements an item wants" },
+  { "overlap", "integer", default = 3, min = 1, max = 1000000, doc = "judgements an item wants; no less than its metrics' raters" },
   { "gold", "number", default = 0, min = 0, max = 1, doc = "share of gold items" },
   { "repeats", "number", default = 0, min = 0, max = 1, doc = "share asked again, order turned" },
   { "lease", "number", default = 1800, min = 1, doc = "seconds until an item goes to another" },
@@ -70,6 +71,9 @@ end
 function task.open(store, given)
   if type(given) == "string" then return find(store, given) end
   local o = options.check("task", schema, given)
+  local asks, known = ask.list(o.ask), store:request("task", { name = o.name })
+  metrics.check(asks, known and known.definition)
+  o.overlap = math.max(o.overlap, metrics.raters(asks))
   local extra = {}
   for key, value in pairs(o.extra or {}) do extra[key] = value end
   extra.glossary = o.glossary
@@ -170,16 +174,21 @@ local submit_schema = {
 local function send(self, where, given, content, order, answers, o)
   o = options.check(where, submit_schema, o)
   local problem = ask.problem(self.asks, answers, content, order)
+    or metrics.problem(self.asks, answers)
   if problem then core.fail(("%s: %s"):format(where, problem)) end
   given.answers = ask.pack(self.asks, answers, content, order)
   given.seconds, given.key = o.seconds, o.key
   return self.store:request("submit", given)
 end
 
---- Answers { ask = value } to an assignment, checked by the asks: { judgement, again }.
+--- Answers { ask = value } to an assignment, checked by the asks: { judgement, again }. Where
+--- metrics that say when people may stop are sure of the item, it wants no more.
 function Task:submit(a, answers, o)
-  return send(self, "submit", { assignment = a.id, annotator = a.annotator }, a.content, a.order,
-              answers, o)
+  local reply = send(self, "submit", { assignment = a.id, annotator = a.annotator }, a.content,
+                     a.order, answers, o)
+  local enough, count = metrics.enough(self, a.item)
+  if enough then self:want(a.item, count) end
+  return reply
 end
 
 --- Other answers in the place of a judgement of this annotator's.

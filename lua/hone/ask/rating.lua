@@ -50,8 +50,9 @@ local function from_metric(metric, given)
   local ok, found = pcall(function() return metric:hash() end)
   if ok and type(found) == "string" then hash = found end
   local human = type(d.human) == "table" and d.human or {}
+  local spec = type(d.spec) == "function" and d:spec() or nil
   return { name = given.name or d.name, scale = d.scale,
-           metric = { name = d.name, version = d.version, hash = hash }, anchors = given.anchors
+           metric = { name = d.name, version = d.version, hash = hash, spec = spec }, anchors = given.anchors
              or d.anchors, optional = given.optional,
            question = given.question or text_of(human.question) or text_of(d.question),
            guideline = given.guideline or text_of(d.guideline) or text_of(human.guideline) }

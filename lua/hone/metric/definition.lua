@@ -3,6 +3,7 @@
 --   metric:definition()      { name, version, unit, scale, anchors, question, guideline,
 --                              glossary, human, reward, audit, summary }
 --   d:spec()                 the same for JSON: what a store keeps beside judgements
+--   definition.of_spec(spec) what such a text says, read again
 --   d:hash()                 64 hex digits of it
 --   d:stale "1.0.0"          of a judgement of that version: "no", "recheck", "void"
 --   d:follows(spec)          raises unless the version says what changed since
@@ -118,6 +119,22 @@ function Definition:spec()
                     question = self.question, guideline = self.guideline,
                     glossary = self.glossary, human = self.human, reward = self.reward,
                     audit = self.audit }
+end
+
+--- What spec gave, read again from JSON: for stale, follows, verdict, requires and enough.
+function definition.of_spec(spec)
+  local self, human = {}, {}
+  for key, value in pairs(spec) do self[key] = value ~= core.null and value or nil end
+  for key, value in pairs(self.human or {}) do human[key] = value ~= core.null and value or nil end
+  if human.verdict then
+    local map = {}
+    for point, word in pairs(human.verdict) do map[math.tointeger(tonumber(point)) or point] = word end
+    human.verdict = map
+  end
+  human.span, human.correction, human.raters = human.span or {}, human.correction or {},
+    human.raters or 1
+  self.human = human
+  return setmetatable(self, Definition)
 end
 
 function Definition:hash() return core.digest(core.json.encode(self:spec())) end
