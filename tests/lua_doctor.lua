@@ -138,6 +138,13 @@ test("what_was_found_is_said_once", function()
   equal(doctor.findings[1].step, 5)
 end)
 
+test("a_run_that_goes_on_does_not_hear_it_again", function()
+  local history = steps(60, function(l) l.clipped = 0.5 end)
+  local doctor = doctors.of({ table.unpack(history, 1, 30) })
+  equal(#doctor.findings, 1)
+  for k = 31, 60 do equal(doctor:see(history[k]), {}) end
+end)
+
 test("the_length_that_a_reward_pays_for_is_named", function()
   local f = finding(cases.reward_hacking[1], "reward_hacking")
   assert(f.cause:find("by length: answers get longer", 1, true), f.cause)

@@ -219,6 +219,7 @@ end
 function doctors.watch(run, line)
   local new = run.doctor and run.doctor:see(line) or {}
   if #new > 0 then keep(run) end
+  if #new > 0 and run.bar then run.bar:clear() end
   for _, finding in ipairs(new) do
     core.log("warn", ("step %s: %s"):format(text.integer(finding.step), tostring(finding)))
   end

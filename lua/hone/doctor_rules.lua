@@ -77,8 +77,9 @@ local function worst(d, what)
   local most, name = 0, nil
   for _, key in ipairs(d:named("/" .. what .. "$")) do
     local n, of = d:late(key, 5, 0), d:late("samples", 5)
-    if n and of and of > 0 and n / of > most then
-      most, name = n / of, key:sub(1, -#what - 2)
+    local part = key:sub(1, -#what - 2)
+    if part ~= "reward" and n and of and of > 0 and n / of > most then
+      most, name = n / of, part
     end
   end
   return most, name

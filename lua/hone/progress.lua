@@ -40,10 +40,15 @@ function methods:update(done, said)
   end
 end
 
---- A line of text that stays.
-function methods:line(said)
+--- Leave the line to others.
+function methods:clear()
   if self.shown then io.stderr:write("\r\27[K") end
   self.shown = false
+end
+
+--- A line of text that stays.
+function methods:line(said)
+  self:clear()
   core.log("info", said)
 end
 

@@ -28,7 +28,7 @@ h4 { font-size: .8em; margin: 0 0 .3em; color: var(--soft); font-weight: 500 }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: .8em;
   margin: 1.4em 0 }
 .tile { background: var(--card); border-radius: 10px; padding: .7em 1em }
-.tile strong { display: block; font-size: 1.15em; font-weight: 600; white-space: nowrap;
+.tile strong { display: block; font-size: 1.05em; font-weight: 600; white-space: nowrap;
   letter-spacing: -.01em; font-variant-numeric: tabular-nums }
 .tile span { color: var(--soft); font-size: .85em }
 .finding { background: var(--warned); border-left: 4px solid var(--warn); border-radius: 6px;

@@ -30,7 +30,8 @@ curves.known = {
   { "Preferences", "accuracy: share with a margin above 0", "accuracy" },
   { "Preferences", "rewards", "reward_chosen", "reward_rejected" },
   { "Preferences", "log-probabilities of answers, nats", "logp_chosen", "logp_rejected" },
-  { "Preferences", "scores", "chosen", "rejected" },
+  { "Preferences", "standard error of accuracy", "accuracy_se" },
+  { "Preferences", "mean score", "score" },
   { "Preferences", "calibration error", "ece" },
   { "Preferences", "accuracy of preferring by length alone", "longer", "shorter" },
   { "Learning", "loss", "loss" },
@@ -109,9 +110,9 @@ local function chart(all, title, keys)
   end
   for _, key in ipairs(keys) do
     local watched = all["validation_" .. key] ~= nil
-    local word = key:gsub("_", " "):gsub("/sd$", "")
+    local word = key:gsub("^reward_", ""):gsub("^logp_", ""):gsub("_", " "):gsub("/sd$", "")
     take(key, #keys == 1 and watched and "training" or word, key:find "^validation_")
-    take("validation_" .. key, #keys == 1 and "validation" or word .. ", validation", true)
+    take("validation_" .. key, #keys == 1 and "validation" or word .. " ●", true)
   end
   return svg.chart { title = title, x = "step", series = series }
 end

@@ -67,14 +67,16 @@ local function add_text(out, x, y, anchor, said)
   add(out, '<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>', x, y, anchor, escape(said))
 end
 
+local function tick(v) return text.number(math.tointeger(v) or v) end
+
 local function axes(out, x, y, x_range, y_range, label)
   for _, v in ipairs(ticks(table.unpack(y_range))) do
     add(out, '<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#e6e8eb"/>', left, width - right,
         y(v), y(v))
-    add_text(out, left - 6, y(v) + 4, "end", text.number(v))
+    add_text(out, left - 6, y(v) + 4, "end", tick(v))
   end
   for _, v in ipairs(ticks(table.unpack(x_range))) do
-    add_text(out, x(v), height - bottom + 16, "middle", text.number(v))
+    add_text(out, x(v), height - bottom + 16, "middle", tick(v))
   end
   add_text(out, width - right, height - 4, "end", label)
 end
@@ -125,7 +127,7 @@ function svg.chart(o)
     if named > 1 and not line.faint then
       add(out, '<text x="%.1f" y="16" text-anchor="end" style="fill:%s">%s</text>', at, colour,
           escape(line.name))
-      at = at - 6.5 * #line.name - 12
+      at = at - 6.5 * (utf8.len(line.name) or #line.name) - 12
     end
   end
   out[#out + 1] = "</svg>"
