@@ -13,7 +13,7 @@
 --   panel.lines(state, width, style)               the text alone
 --
 -- A drawing is one write: up to the panel's first line, each line to its end. What is logged
--- meanwhile is printed above: the panel goes away first and comes back with the next step.
+-- meanwhile is printed above: the panel goes away and comes back below.
 local core = require "hone.core"
 local progress = require "hone.progress"
 local terminal = require "hone.terminal"
@@ -177,11 +177,8 @@ function Panel:update(done, _, line)
   draw(self)
 end
 
---- A line of text that stays.
-function Panel:line(said)
-  self:clear()
-  self.log("info", said)
-end
+--- A line of text that stays, above the panel.
+function Panel:line(said) core.log("info", said) end
 
 --- The last drawing stays.
 function Panel:finish()
@@ -226,8 +223,10 @@ function panel.new(label, total, start, run)
   for _, line in ipairs(run:history()) do take(self, line) end
   core.log = function(...)
     self:clear()
-    return self.log(...)
+    self.log(...)
+    draw(self)
   end
+  draw(self)
   return self
 end
 
