@@ -145,7 +145,7 @@ function Rate:__tostring()
     self.losses == 1 and "1 loss" or text.integer(self.losses) .. " losses",
     text.count(self.ties, "tie"),
     self.absent > 0 and (", %d without a score"):format(self.absent) or "", share(self.raw),
-    self.controlled and share(self.controlled) or self.uncontrolled)
+    self.controlled and share(self.controlled) or "no estimate: " .. self.uncontrolled)
 end
 
 return function(given)
