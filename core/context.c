@@ -3,6 +3,7 @@
 #include "settings.h"
 
 #include <jansson.h>
+#include <time.h>
 
 int hone_context_new(hone_context **out, const char *config_file, hone_error *err)
 {
@@ -73,6 +74,25 @@ int hone_context_set_threads(hone_context *context, int count, hone_error *err)
 void hone_parallel(hone_context *context, int64_t n, void (*fn)(void *arg, int64_t i), void *arg)
 {
     hone_threads_run(context->threads, n, fn, arg);
+}
+
+int64_t hone_context_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void hone_context_spend(hone_context *context, hone_work work, int64_t began)
+{
+    atomic_fetch_add_explicit(&context->spent[work], hone_context_clock() - began,
+                              memory_order_relaxed);
+}
+
+double hone_context_spent(const hone_context *context, hone_work work)
+{
+    return 1e-9 * (double)atomic_load_explicit(&context->spent[work], memory_order_relaxed);
 }
 
 void hone_context_interrupt(hone_context *context)

@@ -13,6 +13,7 @@
  * Kernels without a packed product, and of so few rows, go to the table's gemm:
  * the result is cut into tiles whose shapes depend on m and n alone, and each is one
  * single-threaded product over the whole of k. */
+#include "context.h"
 #include "graph.h"
 #include "kernels/gemm.h"
 
@@ -344,23 +345,32 @@ static bool gemm_few(const struct gemm *s, const hone_gemm *packed)
     return !s->p.ta && s->p.m <= (half || !packed ? HONE_GEMM_FEW : packed->few);
 }
 
+static void gemm_run(struct gemm *s)
+{
+    hone_graph *g = s->g;
+    const hone_gemm *kernels = s->p.k > 0 ? g->k->packed : NULL;
+    bool few = gemm_few(s, kernels);
+
+    if (s->p.half && g->half && s->p.k > 0 && !few)
+        kernels = g->half;
+    if (s->p.m <= 0 || s->p.n <= 0 || !gemm_weight(s, kernels, kernels && few))
+        return;
+    if (kernels) {
+        (few ? few_run : packed_run)(s, kernels);
+        return;
+    }
+    for (int64_t i = 0; s->p.bias && i < s->p.m; i++)
+        memcpy(hone_at(g, s->p.c, i * s->p.ldc), s->p.bias, (size_t)s->p.n * hone_graph_width(g));
+    if (s->p.bias)
+        s->p.beta = 1;
+    tiled_run(s);
+}
+
 void hone_graph_product(hone_graph *g, const hone_product *product)
 {
     struct gemm s = {g, *product, g->k->dtype};
-    const hone_gemm *kernels = product->k > 0 ? g->k->packed : NULL;
-    bool few = gemm_few(&s, kernels);
+    int64_t began = hone_context_clock();
 
-    if (s.p.half && g->half && product->k > 0 && !few)
-        kernels = g->half;
-    if (s.p.m <= 0 || s.p.n <= 0 || !gemm_weight(&s, kernels, kernels && few))
-        return;
-    if (kernels) {
-        (few ? few_run : packed_run)(&s, kernels);
-        return;
-    }
-    for (int64_t i = 0; s.p.bias && i < s.p.m; i++)
-        memcpy(hone_at(g, s.p.c, i * s.p.ldc), s.p.bias, (size_t)s.p.n * hone_graph_width(g));
-    if (s.p.bias)
-        s.p.beta = 1;
-    tiled_run(&s);
+    gemm_run(&s);
+    hone_context_spend(g->context, HONE_WORK_PRODUCTS, began);
 }

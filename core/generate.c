@@ -270,9 +270,11 @@ static int generate_take(generate *g, generate_draw *d, hone_error *err)
 static int generate_draw_all(generate *g, hone_error *err)
 {
     int64_t workers = g->workers < g->draws_count ? g->workers : g->draws_count;
+    int64_t began = hone_context_clock();
     int code = HONE_OK;
 
     hone_parallel(g->context, workers, generate_draw_some, g);
+    hone_context_spend(g->context, HONE_WORK_SAMPLING, began);
     for (int32_t i = 0; !code && i < g->draws_count; i++)
         code = generate_take(g, &g->draws[i], err);
     g->draws_count = 0;

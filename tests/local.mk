@@ -23,6 +23,7 @@ EXTRA_DIST += tests/lua_doctor.lua
 EXTRA_DIST += tests/lua_eval.lua
 EXTRA_DIST += tests/lua_examples.lua
 EXTRA_DIST += tests/lua_formats.lua
+EXTRA_DIST += tests/lua_generate.lua
 EXTRA_DIST += tests/lua_memory.lua
 EXTRA_DIST += tests/lua_metric.lua
 EXTRA_DIST += tests/lua_panel.lua

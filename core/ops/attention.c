@@ -18,6 +18,7 @@
  * Backward runs a key-value head of a segment with all branches of it as one
  * piece of work, so the sums into dK and dV have one order. */
 #include "../batch.h"
+#include "../context.h"
 #include "../graph.h"
 
 #include <math.h>
@@ -377,6 +378,7 @@ static void attention_keys(struct attention *a, const hone_tensor *k, const hone
 static int attention_backward(hone_graph *g, hone_node *node)
 {
     struct attention *a = node->args;
+    int64_t began = hone_context_clock();
 
     a->g = g;
     a->q = hone_tensor_bytes(node->saved[0]);
@@ -389,6 +391,7 @@ static int attention_backward(hone_graph *g, hone_node *node)
     a->dv = hone_tensor_data(hone_node_grad_sum(g, node, 2));
     if (!g->error.code)
         hone_parallel(g->context, (int64_t)a->count * a->spec.kv_heads, backward_piece, a);
+    hone_context_spend(g->context, HONE_WORK_ATTENTION, began);
     return attention_done(a);
 }
 
@@ -481,7 +484,7 @@ hone_tensor *hone_attention(hone_graph *g, hone_tensor *q, hone_tensor *k, hone_
     struct attention a = { .g = g, .spec = *spec, .tokens = hone_batch_tokens(batch) };
     hone_tensor *y = NULL, *lse;
     hone_node *node = NULL;
-    int64_t pieces;
+    int64_t pieces, began = hone_context_clock();
 
     if (!q || !k || !v || !attention_check(g, q, k, v, batch, spec))
         return NULL;
@@ -518,6 +521,7 @@ hone_tensor *hone_attention(hone_graph *g, hone_tensor *q, hone_tensor *k, hone_
         hone_node_save(node, 4, lse);
     }
 out:
+    hone_context_spend(g->context, HONE_WORK_ATTENTION, began);
     hone_free(a.pieces);
     if (!node)
         hone_free(a.spans);

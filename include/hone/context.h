@@ -39,6 +39,15 @@ HONE_API int hone_context_set_threads(hone_context *context, int threads, hone_e
 HONE_API void hone_parallel(hone_context *context, int64_t n,
                             void (*fn)(void *arg, int64_t i), void *arg);
 
+/* Seconds so far in which a caller did such work, or waited for the pool to do it. */
+typedef enum hone_work {
+    HONE_WORK_PRODUCTS,  /* of matrices */
+    HONE_WORK_ATTENTION,
+    HONE_WORK_SAMPLING,
+    HONE_WORK_COUNT
+} hone_work;
+HONE_API double hone_context_spent(const hone_context *context, hone_work work);
+
 /* One line to the log; the default sink is standard error. */
 HONE_API void hone_log(hone_context *context, hone_log_level level, const char *fmt, ...)
     HONE_PRINTF(3, 4);

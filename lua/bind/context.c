@@ -61,6 +61,19 @@ static int context_threads(lua_State *L)
     return 1;
 }
 
+/* core.spent(): { products = , attention = , sampling = }, seconds so far. */
+static int context_spent(lua_State *L)
+{
+    static const char *const names[HONE_WORK_COUNT] = { "products", "attention", "sampling" };
+
+    lua_newtable(L);
+    for (int i = 0; i < HONE_WORK_COUNT; i++) {
+        lua_pushnumber(L, hone_context_spent(bind_context(L), (hone_work)i));
+        lua_setfield(L, -2, names[i]);
+    }
+    return 1;
+}
+
 /* core.log(level, text). */
 static int context_log(lua_State *L)
 {
@@ -173,7 +186,7 @@ void bind_open_context(lua_State *L)
         { "threads", context_threads }, { "log", context_log }, { "catch", context_catch },
         { "interrupt", context_interrupt }, { "interrupted", context_interrupted },
         { "clear_interrupt", context_clear }, { "hold_interrupt", context_hold },
-        { "measure_machine", context_measure }, { NULL, NULL },
+        { "measure_machine", context_measure }, { "spent", context_spent }, { NULL, NULL },
     };
     luaL_setfuncs(L, functions, 0);
 }
