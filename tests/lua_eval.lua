@@ -171,4 +171,12 @@ test("mistakes_are_told", function()
   s.golden("lua-eval-no-head", bad "eval one --pairs pairs.jsonl")
 end)
 
+test("the_piece_of_the_docs_runs", function()
+  local section = s.read(s.file "../docs/algorithms.md"):match "\n## Talking and comparing\n(.*)"
+  local _, finish = section:find("\n```lua\n", 1, true)
+  s.write("piece.lua", section:sub(finish + 1):match "^(.-)```")
+  new_model():save "tiny"
+  assert(good "run piece.lua":find "^1 answer, mean score", "the sentence")
+end)
+
 if s.failed then os.exit(1, true) end
