@@ -12,8 +12,8 @@ local args = hone.args { store = "feedback.db", rounds = 2, pairs = 90, steps = 
 local policy = hone.model.new({ model_type = "llama", hidden_size = 48, num_hidden_layers = 2,
   num_attention_heads = 4, intermediate_size = 96, vocab_size = 258, max_position_embeddings = 64 },
   { seed = 1 }):set_tokenizer(hone.tokenizer.byte {})
-local prompts = hone.data.new({ { prompt = "say: " }, { prompt = "tell: " }, { prompt = "sing: " } },
-  "prompts")
+local prompts = hone.data.new({ { prompt = "say: " }, { prompt = "tell: " },
+                                { prompt = "sing: " } }, "prompts")
 
 -- Of 100 bytes, how many are letters: what the annotators like, and nobody tells the policy.
 local function letters(said)

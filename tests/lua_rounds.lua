@@ -10,7 +10,8 @@ local weights = require "hone.weights"
 local function toy(seed, positions)
   return hone.model.new({ model_type = "llama", hidden_size = 16, num_hidden_layers = 1,
     num_attention_heads = 2, intermediate_size = 16, vocab_size = 258,
-    max_position_embeddings = positions or 64 }, { seed = seed or 1 }):set_tokenizer(hone.tokenizer.byte {})
+    max_position_embeddings = positions or 64 }, { seed = seed or 1 })
+    :set_tokenizer(hone.tokenizer.byte {})
 end
 toy():save "toy"
 
@@ -85,7 +86,8 @@ test("judgements_labels_and_audits_come_back_the_same", function()
   local rows = {}
   for i = 1, 12 do
     for k = 1, 4 do
-      rows[#rows + 1] = { item = "i" .. k, annotator = "a" .. i, value = i % k == 0 and "yes" or "no" }
+      rows[#rows + 1] = { item = "i" .. k, annotator = "a" .. i,
+                          value = i % k == 0 and "yes" or "no" }
     end
   end
   local votes = hone.judgements(rows, {})
@@ -99,7 +101,8 @@ test("judgements_labels_and_audits_come_back_the_same", function()
   for i = 1, 6 do numbers:add("i" .. i % 3, "a" .. i, i / 7) end
   equal(trip(numbers):column "value", numbers:column "value")
   local ordinal = hone.judgements({ { item = "a", annotator = "x", value = "2" },
-    { item = "b", annotator = "x", value = "1" } }, { level = "ordinal", labels = { "1", "2", "3" } })
+    { item = "b", annotator = "x", value = "1" } }, 
+    { level = "ordinal", labels = { "1", "2", "3" } })
   equal({ trip(ordinal):names "labels", trip(ordinal):column "value" },
         { ordinal:names "labels", ordinal:column "value" })
 end)
@@ -109,7 +112,8 @@ test("models_reward_models_plugins_data_and_tensors_come_back", function()
   equal(trip(model):hash(), model:hash())
   local same = trip({ model }, { known = { [model] = "policy" } }, { policy = model })
   assert(rawequal(same[1], model))
-  equal(tostring(trip(hone.quality.gold { floor = 0.7 })), tostring(hone.quality.gold { floor = 0.7 }))
+  local gold = hone.quality.gold { floor = 0.7 }
+  equal(tostring(trip(gold)), tostring(gold))
   local terse = hone.metric.define { name = "terse", version = "1.0.0",
     scale = { level = "ordinal", min = 1, max = 5 }, score = function() return 1 end }
   equal(trip(terse):definition():hash(), terse:definition():hash())
@@ -119,7 +123,8 @@ test("models_reward_models_plugins_data_and_tensors_come_back", function()
   local rows = {}
   for i = 1, 12 do rows[i] = { prompt = "p" .. i, chosen = "aa", rejected = "b" .. i } end
   local liked = hone.reward_model { base = toy(2), data = hone.data.new(rows, "pairs"), steps = 1 }
-  local samples = hone.samples { { prompt = "p", response = "aa" }, { prompt = "p", response = "c" } }
+  local samples = hone.samples { { prompt = "p", response = "aa" },
+                                 { prompt = "p", response = "c" } }
   equal(trip(liked)(samples):values(), liked(samples):values())
 end)
 
@@ -257,11 +262,13 @@ hone.rounds { name = "wrong", function(round) %s end }]]):format(body))
     local _, err = s.hone "run wrong.lua"
     return err
   end
-  s.golden("rounds-twice", failing 'round:stage("a", function() end) round:stage("a", function() end)')
+  s.golden("rounds-twice",
+    failing 'round:stage("a", function() end) round:stage("a", function() end)')
   s.golden("rounds-within",
     failing 'round:stage("a", function() round:stage("b", function() end) end)')
   s.golden("rounds-name", failing 'round:stage("a b", function() end)')
-  s.golden("rounds-result", failing 'round:stage("a", function() return { hone.reward { hone.metric.length {} } } end)')
+  s.golden("rounds-result",
+    failing 'round:stage("a", function() return { hone.reward { hone.metric.length {} } } end)')
   s.golden("rounds-log", failing 'round:log { good = "yes" }')
   s.golden("rounds-gate", failing 'round:gate { evaluation = { name = "x" } }')
   s.golden("rounds-audit", failing 'round:gate { audit = 3 }')
@@ -338,7 +345,9 @@ test("a_gate_stops_a_round_whose_evaluation_falls_or_whose_audit_fails", functio
   s.golden("rounds-floor", tostring(said):gsub("gated%-%d", "gated-N"))
 
   local low = pair_table():check { hone.quality.agreement { floor = 0.99 } }
-  ok, said = pcall(hone.rounds, { name = "audited", function(round) round:gate { audit = low } end })
+  ok, said = pcall(hone.rounds, { name = "audited", function(round)
+    round:gate { audit = low }
+  end })
   equal(ok, false)
   assert(said:find("the gate is shut: agreement failed", 1, true), said)
   assert(pcall(hone.rounds, { name = "audited", function(round)
@@ -378,8 +387,8 @@ test("lineage_leads_from_a_policy_to_judgements_and_the_report_shows_trends", fu
   equal({ status, status == 0 and "" or err }, { 0, "" })
   assert(out:find("letters%-2: 20 of 20 items, 60 judgements by 8 annotators, .* cost %d"), out)
   local page = s.read "trends.html"
-  for _, said in ipairs { "throughput: judgements an hour of work", "Krippendorff", "reward, last step",
-                          "Items that people judge differently", "stands out by", "<svg " } do
+  for _, said in ipairs { "throughput: judgements an hour of work", "Krippendorff",
+                          "reward, last step", "Items that people judge differently", "stands out by", "<svg " } do
     assert(page:find(said, 1, true), said)
   end
   assert(not page:find("http", 1, true) and not page:find("sim-1", 1, true))

@@ -235,8 +235,8 @@ function collected.new(o)
   local self = setmetatable({ list = list, asks = by_name, records = {}, tables = {},
                               attributes = o.attributes or {},
                               name = namer(), option = option_namer(),
-                              report = { judgements = 0, unreadable = 0, na = {}, empty = {}, recheck = {},
-                                         void = {} } },
+                              report = { judgements = 0, unreadable = 0, na = {}, empty = {},
+                                         recheck = {}, void = {} } },
                             Collected)
   local parts = {}
   for i, one in ipairs(list) do

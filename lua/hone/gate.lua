@@ -1,6 +1,6 @@
 -- gate: what must hold before a round goes on; round:gate { ... }.
 --
---   round:gate { audit = report }                     a mitigation's report, an audit, labels, checked
+--   round:gate { audit = report }       or an audit, labels, what was checked
 --   round:gate { evaluation = { by = concise, policy = policy, prompts = held_out, floor = 3 } }
 --   round:gate { evaluation = { { name = "liked", value = 0.4 }, { name = "length", ... } } }
 --
@@ -43,7 +43,8 @@ local function of_checks(problems, parts)
   for name, part in pairs(parts) do
     for _, check in ipairs(part.checks) do
       if Checked.verdict(check.result) == false then
-        local summary = type(check.result.summary) == "string" and ": " .. check.result.summary or ""
+        local summary = check.result.summary
+        summary = type(summary) == "string" and ": " .. summary or ""
         problems[#problems + 1] = ("%s%s failed%s"):format(check.name,
           name ~= "" and (" (%s)"):format(name) or "", summary)
       end
@@ -121,8 +122,9 @@ local function evaluate(round, problems, given)
     problems[#problems + 1] = ("%s is %s; at least %s allowed"):format(o.name, text.number(value),
       text.number(o.floor))
   elseif before and before.value and value < before.value - o.fall then
-    problems[#problems + 1] = ("%s fell from %s in round %d to %s; at most %s below allowed"):format(
-      o.name, text.number(before.value), round.number - 1, text.number(value), text.number(o.fall))
+    local said = "%s fell from %s in round %d to %s; at most %s below allowed"
+    problems[#problems + 1] = said:format(o.name, text.number(before.value), round.number - 1,
+                                          text.number(value), text.number(o.fall))
   end
 end
 

@@ -44,7 +44,9 @@ function lineage.series(root)
       list[#list + 1] = one
     end
   end
-  table.sort(list, function(a, b) return tostring(a.record.started) < tostring(b.record.started) end)
+  table.sort(list, function(a, b)
+    return tostring(a.record.started) < tostring(b.record.started)
+  end)
   return list
 end
 
@@ -135,7 +137,9 @@ function Lineage:__tostring()
       lines[#lines + 1] = ("%s %s: %s, round %d, %s, %s"):format(link.model.name,
         link.model.after:sub(1, 12), link.series.name, link.round.number, link.stage.name,
         link.stage.record.ended)
-      for _, name in ipairs(link.stage.record.runs) do lines[#lines + 1] = "  run " .. run_line(name) end
+      for _, name in ipairs(link.stage.record.runs) do
+        lines[#lines + 1] = "  run " .. run_line(name)
+      end
       for _, entry in ipairs(link.from) do stage_lines(lines, entry) end
     else
       lines[#lines + 1] = ("%s: as it was before the rounds%s"):format(link.hash:sub(1, 12),
@@ -164,4 +168,6 @@ function lineage.of(what, given)
   end
 end
 
-return setmetatable(lineage, { __call = function(_, what, given) return lineage.of(what, given) end })
+return setmetatable(lineage, {
+  __call = function(_, what, given) return lineage.of(what, given) end,
+})

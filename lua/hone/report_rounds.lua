@@ -43,7 +43,8 @@ local function task_rows(found)
     for k, ask in ipairs(t.asks) do
       agreements[k] = ("%s %s"):format(ask.name, number(ask.krippendorff, 2))
     end
-    rows[i] = { escape(t.name), ("%s of %s"):format(text.integer(t.finished), text.integer(t.items)),
+    rows[i] = { escape(t.name),
+                ("%s of %s"):format(text.integer(t.finished), text.integer(t.items)),
                 text.integer(t.judgements), text.integer(t.annotators), number(t.hours, 1),
                 number(t.per_hour, 0), number(t.seconds, 0), percent(t.together),
                 escape(table.concat(agreements, ", ")), number(t.cost, 2),
@@ -217,8 +218,8 @@ function report.page(store, given)
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     ("<title>%s</title><style>%s</style></head><body>"):format(escape(title),
       require "hone.report_quality".style),
-    ('<h1>%s</h1><p class="lead">%s by %s</p>'):format(escape(title), text.count(#found.tasks, "task"),
-      text.count(#found.annotators, "annotator")),
+    ('<h1>%s</h1><p class="lead">%s by %s</p>'):format(escape(title),
+      text.count(#found.tasks, "task"), text.count(#found.annotators, "annotator")),
     "<h2>Judging</h2>", task_rows(found), task_charts(found), rounds_part(found),
     "<h2>Where to improve</h2>", items_part(found), terms_part(found), annotators_part(found),
     "</body></html>" }, "\n") .. "\n", found

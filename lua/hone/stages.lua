@@ -51,15 +51,14 @@ end
 
 local function is_object(t)
   for key in next, t do
-    if type(key) ~= "string" or key:sub(1, 1) == "$" or not utf8.len(key) or key:find("\0", 1, true) then
-      return false
-    end
+    local plain = type(key) == "string" and key:sub(1, 1) ~= "$" and utf8.len(key)
+    if not plain or key:find("\0", 1, true) then return false end
   end
   return true
 end
 
 function Writer:table(t, where)
-  if self.above[t] then core.fail(("%s: a table that holds itself cannot be kept"):format(where)) end
+  if self.above[t] then core.fail(where .. ": a table that holds itself cannot be kept") end
   self.above[t] = true
   local out = core.json.list {}
   if is_list(t) or getmetatable(t) ~= nil then

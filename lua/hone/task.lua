@@ -31,14 +31,16 @@ Task.__index = Task
 local schema = {
   { "name", "string", required = true, doc = "of the task" },
   { "ask", "any", required = true, doc = "a list of asks" },
-  { "overlap", "integer", default = 3, min = 1, max = 1000000, doc = "judgements an item wants; no less than its metrics' raters" },
+  { "overlap", "integer", default = 3, min = 1, max = 1000000,
+    doc = "judgements an item wants; no less than its metrics' raters" },
   { "gold", "number", default = 0, min = 0, max = 1, doc = "share of gold items" },
   { "repeats", "number", default = 0, min = 0, max = 1, doc = "share asked again, order turned" },
   { "lease", "number", default = 1800, min = 1, doc = "seconds until an item goes to another" },
   { "seed", "integer", default = 0, min = 0, doc = "of orders and shares" },
   { "guideline", "path", doc = "file of what people are told" },
   { "glossary", "any", doc = "{ word = meaning }, shown beside the guideline" },
-  { "qualification", "any", doc = "{ attributes = { name = { values } }, skills = { name = least } }" },
+  { "qualification", "any",
+    doc = "{ attributes = { name = { values } }, skills = { name = least } }" },
   { "extra", "any", doc = "kept with the definition" },
   { "revise", "boolean", default = false, doc = "make another definition a new version" },
 }
@@ -151,7 +153,8 @@ end
 --- JSON Lines of such rows, or of items { content = , gold = }: all or, when a line is
 --- broken, none; o.keep: all but the broken. { lines, judgements, items, again, broken, errors }.
 function Task:load(path, o)
-  o = options.check("load", { { "keep", "boolean", default = false, doc = "all but broken lines" } }, o)
+  o = options.check("load", { { "keep", "boolean", default = false,
+                                doc = "all but broken lines" } }, o)
   return self.store.plugin:read_lines(self.name, path, o.keep)
 end
 

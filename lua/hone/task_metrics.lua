@@ -83,8 +83,9 @@ end
 local function answered(asks, answers, kind)
   for _, ask in ipairs(asks) do
     local value = answers[ask.name]
-    if ask.kind == kind and is(value) and (type(value) ~= "table" or next(value)) then return true end
-    if kind == "correction" and ask.kind == "verdict" and type(value) == "table" then return true end
+    local full = is(value) and (type(value) ~= "table" or next(value) ~= nil)
+    local corrected = ask.kind == "verdict" and type(value) == "table"
+    if ask.kind == kind and full or kind == "correction" and corrected then return true end
   end
   return false
 end

@@ -4,7 +4,8 @@
 --   found.tasks        in the order they were made: { name, items, finished, judgements, wanted,
 --                      skipped, flagged, annotators, hours, per_hour, days, seconds (median), cost,
 --                      together, asks = { { name, percent, krippendorff } } }
---   found.annotators   { id, judgements, seconds (median), together, notes }: notes say what stands out
+--   found.annotators   { id, judgements, seconds (median), together, notes }: notes say what
+--                      stands out
 --   found.items        the most disputed: { task, ask, item, prompt, shares, dispute, total }
 --   found.confused     answers that stand beside each other on the same item: { task, ask, first,
 --                      second, items, anchors }
@@ -13,13 +14,12 @@
 --
 -- together is the share of answers that agree with the commonest of the others' on the same
 -- item, ties counting half; an item's dispute is 1 less the share of its commonest answer. hours
--- are what people spent, the wage is of an hour. Figures of a round: what round:log and gates
--- kept, rewards at the end of its runs, validated figures of its reward models.
+-- are what people spent, the wage is of an hour. Rounds: trends_rounds.lua.
 local content = require "hone.ask.content"
 local core = require "hone.core"
-local lineage = require "hone.lineage"
-local runs = require "hone.run"
 local text = require "hone.text"
+
+local trends_rounds = require "hone.trends_rounds"
 
 local trends = {}
 
@@ -122,7 +122,8 @@ local function add_notes(people, j)
     for _, a in ipairs(ok and type(result.annotators) == "table" and result.annotators or {}) do
       local person = people[a.annotator]
       if person and a.flagged == true then
-        person.notes[("%s%s"):format(check[1], type(a.reason) == "string" and ": " .. a.reason or "")] = true
+        local why = type(a.reason) == "string" and ": " .. a.reason or ""
+        person.notes[check[1] .. why] = true
       end
     end
   end
@@ -148,7 +149,8 @@ end
 
 local function agreement(j)
   local ok, result = pcall(function()
-    return core.instance("quality", "agreement", { methods = { "percent", "krippendorff" } }):check(j)
+    local methods = { "percent", "krippendorff" }
+    return core.instance("quality", "agreement", { methods = methods }):check(j)
   end)
   local function value(name)
     local one = ok and result[name]
@@ -175,7 +177,8 @@ local function times_of(answers, people)
   local seconds, hours, first, last = {}, 0, math.huge, -math.huge
   for _, record in ipairs(answers.records) do
     local who = record.annotator
-    people[who] = people[who] or { id = who, judgements = 0, times = {}, sum = 0, n = 0, notes = {} }
+    people[who] = people[who] or { id = who, judgements = 0, times = {}, sum = 0, n = 0,
+                                   notes = {} }
     local person = people[who]
     person.judgements = person.judgements + 1
     if record.at then first, last = math.min(first, record.at), math.max(last, record.at) end
@@ -254,49 +257,6 @@ local function finish_people(people)
   return list
 end
 
--- ---- rounds ----
-
--- The last reward of a run, and what its reward model came to on held-out data.
-local function add_run(figures, name)
-  local ok, run = pcall(runs.read, name)
-  if not ok then return end
-  local first, last
-  for _, line in ipairs(run:history()) do
-    if type(line.reward) == "number" then first, last = first or line.reward, line.reward end
-  end
-  if last then
-    figures["reward, first step"], figures["reward, last step"] = first, last
-  end
-  local validated = run.record.validated
-  for key, value in pairs(type(validated) == "table" and validated or {}) do
-    if key == "accuracy" and type(value) == "number" then
-      figures[("%s, accuracy"):format(run.record.kind)] = value
-    end
-  end
-end
-
-local function series_of(root)
-  local out = {}
-  for _, one in ipairs(lineage.series(root)) do
-    local series = { name = one.name, status = one.record.status, problem = one.record.problem,
-                     rounds = {} }
-    for number, round in ipairs(one.rounds) do
-      local figures = {}
-      for name, value in pairs(round.record.figures) do figures[name] = value end
-      for name, gate in pairs(round.record.gates) do figures[name] = gate.value end
-      local seconds = 0
-      for _, stage in ipairs(round.stages) do
-        seconds = seconds + stage.record.seconds
-        for _, run in ipairs(stage.record.runs) do add_run(figures, run) end
-      end
-      series.rounds[number] = { number = number, figures = figures, seconds = seconds,
-                                stopped = round.record.stopped }
-    end
-    out[#out + 1] = series
-  end
-  return out
-end
-
 local function most(list, key, count)
   table.sort(list, function(a, b)
     if a[key] ~= b[key] then return a[key] > b[key] end
@@ -315,7 +275,7 @@ function trends.of(store, o)
   found.items = most(found.items, "dispute", 10)
   found.confused = most(found.confused, "items", 10)
   found.terms = most(found.terms, "dispute", 10)
-  found.series = series_of(o.runs or runs.root())
+  found.series = trends_rounds(o.runs)
   return found
 end
 

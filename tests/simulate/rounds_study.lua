@@ -1,10 +1,10 @@
 -- What checks of quality and bias are worth to a policy: rounds with a hidden true preference.
 --   hone run tests/simulate/rounds_study.lua model=FOLDER labels=checked seed=1 out=study.jsonl
---   hone run tests/simulate/rounds_study.lua model=FOLDER figure=docs/rounds-study.svg out=study.jsonl
+--   hone run tests/simulate/rounds_study.lua model=FOLDER figure=rounds-study.svg out=study.jsonl
 --
 -- The truth: how many different cheerful words a story has, less its gloomy words and half of
--- what it says twice. Of 24 simulated annotators a quarter are spammers; half are
--- of a group (region south) that likes gloom; the population has 10 of 100 of these.
+-- what it says twice. Of 24 simulated annotators a quarter are spammers; half
+-- are of a group (region south) that likes gloom; of the population 10 of 100 are.
 --   checked     those who answer too fast are left out, skill is estimated, regions are weighed as
 --               in the population
 --   unchecked   all judgements count alike
@@ -20,7 +20,8 @@ local function set(words)
   for word in words:gmatch "%S+" do out[word] = true end
   return out
 end
-local cheerful = set "happy smiled fun love loved play played friend friends laughed nice good glad hug kind share"
+local cheerful = set [[happy smiled fun love loved play played friend friends laughed nice good glad
+                      hug kind share]]
 local gloomy = set "sad scared cry cried angry hurt bad mad afraid lost broke fell"
 
 local function count(said)
@@ -125,7 +126,8 @@ end
 local function mean_of(lines, field, k)
   local sum, squares, n = 0, 0, 0
   for _, line in ipairs(lines) do
-    if line[field][k] then sum, squares, n = sum + line[field][k], squares + line[field][k] ^ 2, n + 1 end
+    local x = line[field][k]
+    if x then sum, squares, n = sum + x, squares + x ^ 2, n + 1 end
   end
   local mean = sum / n
   return mean, n > 1 and math.sqrt(math.max(0, squares - n * mean ^ 2) / (n - 1) / n) or 0, n
@@ -151,8 +153,8 @@ local function figure()
   local chart = svg.chart { title = "true preference of the policy's answers, mean of seeds",
                             x = "rounds", series = series }
   local file <close> = assert(io.open(args.figure, "w"))
-  file:write((chart:gsub("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" '
-    .. 'font-size="11" ', 1)), "\n")
+  local head = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="11" '
+  file:write((chart:gsub("<svg ", head, 1)), "\n")
 end
 
 if args.figure ~= "" then figure() else run() end

@@ -128,7 +128,9 @@ function definition.of_spec(spec)
   for key, value in pairs(self.human or {}) do human[key] = value ~= core.null and value or nil end
   if human.verdict then
     local map = {}
-    for point, word in pairs(human.verdict) do map[math.tointeger(tonumber(point)) or point] = word end
+    for point, word in pairs(human.verdict) do
+      map[math.tointeger(tonumber(point)) or point] = word
+    end
     human.verdict = map
   end
   human.span, human.correction, human.raters = human.span or {}, human.correction or {},
