@@ -181,6 +181,16 @@ static void chunk_backward(struct chunk *c, const void *hidden, int64_t rows, vo
         g->k->sum_rows(rows, c->vocab, c->z, db, add_b);
 }
 
+/* Whether products with n rows read the weight as it is stored; else it is converted once
+ * for all chunks. */
+static bool chunk_reads(const hone_graph *g, const hone_param *p, int64_t n)
+{
+    const hone_gemm *packed = g->k->packed;
+
+    return (p->half && hone_graph_takes(g, p->weight)) ||
+           (packed && n <= packed->few && hone_tensor_dtype(p->weight) == HONE_BF16);
+}
+
 /* Fill what all chunks share; false when memory is short. */
 static bool chunk_init(struct chunk *c, hone_graph *g, const hone_head *head, int64_t n)
 {
@@ -190,7 +200,7 @@ static bool chunk_init(struct chunk *c, hone_graph *g, const hone_head *head, in
 
     *c = (struct chunk){ .g = g, .p = p, .cap = head->soft_cap, .scale = head_scale(head),
                          .d = p->in, .vocab = p->out, .z = hone_tensor_data(z) };
-    return z && ((p->half && hone_graph_takes(g, p->weight)) || (c->w = hone_graph_real(g, p->weight))) &&
+    return z && (chunk_reads(g, p, n) || (c->w = hone_graph_real(g, p->weight))) &&
            (!p->bias || (c->b = hone_graph_real(g, p->bias)));
 }
 
