@@ -12,4 +12,6 @@ dist_doc_DATA += docs/plugins.md
 dist_doc_DATA += docs/policy_gradient.svg
 dist_doc_DATA += docs/quality.md
 dist_doc_DATA += docs/reliability.md
+dist_doc_DATA += docs/rounds-study.svg
+dist_doc_DATA += docs/rounds.md
 dist_doc_DATA += docs/store.md
