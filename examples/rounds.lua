@@ -46,7 +46,7 @@ hone.rounds { name = "letters", count = args.rounds, function(round)
   end)
 
   local labels = round:stage("trust", function()
-    return answers:check { hone.quality.speed { floor = 3 } }
+    return answers:check { hone.quality.speed { floor = 2 } }
       :aggregate { preference = hone.quality.bradley_terry { annotators = true } }
   end)
 

@@ -403,13 +403,16 @@ test("disagreement_is_counted_by_item_answer_word_and_annotator", function()
   local store <close> = hone.store "seen.db"
   local task = store:task { name = "t", overlap = 3, glossary = { hedge = "to say less" },
     ask = { hone.ask.preference {} } }
-  task:add { { id = "a", prompt = "no hedge", left = "l", right = "r" },
-             { id = "b", prompt = "plain", left = "l", right = "r" } }
+  local function content(id)
+    return { id = id, prompt = id == "a" and "no hedge" or "plain", left = "l", right = "r",
+             left_model = "old", right_model = "new" }
+  end
+  task:add { content "a", content "b" }
   local rows = {}
   for k, who in ipairs { "ann", "bob", "cid" } do
     for _, id in ipairs { "a", "b" } do
-      rows[#rows + 1] = { content = { id = id, prompt = id == "a" and "no hedge" or "plain",
-        left = "l", right = "r" }, annotator = who, order = { 1, 2 }, seconds = k == 3 and 50 or 10,
+      rows[#rows + 1] = { content = content(id), annotator = who, order = { 1, 2 },
+        seconds = k == 3 and 50 or 10,
         answers = { preference = id == "a" and k == 3 and "second" or "first" } }
     end
   end
@@ -423,6 +426,7 @@ test("disagreement_is_counted_by_item_answer_word_and_annotator", function()
   -- Of six answers three agree with the other two, two tie at half, one stands alone.
   s.near(found.tasks[1].together, 4 / 6, 1e-12)
   s.near(found.tasks[1].cost, 36 * 140 / 3600, 1e-9)
+  equal(found.tasks[1].wins, { old = 5 / 6, new = 1 / 6 })
   equal(found.annotators[1].notes[1], "slow: 5 times as long as others")
 end)
 

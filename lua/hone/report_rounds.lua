@@ -36,6 +36,13 @@ local function note(said) return ('<p class="note">%s</p>'):format(escape(said))
 
 -- ---- tasks ----
 
+local function wins_words(t)
+  local words = {}
+  for model, rate in pairs(t.wins or {}) do words[#words + 1] = model .. " " .. percent(rate) end
+  table.sort(words)
+  return table.concat(words, ", ")
+end
+
 local function task_rows(found)
   local rows = {}
   for i, t in ipairs(found.tasks) do
@@ -47,12 +54,12 @@ local function task_rows(found)
                 ("%s of %s"):format(text.integer(t.finished), text.integer(t.items)),
                 text.integer(t.judgements), text.integer(t.annotators), number(t.hours, 1),
                 number(t.per_hour, 0), number(t.seconds, 0), percent(t.together),
-                escape(table.concat(agreements, ", ")), number(t.cost, 2),
+                escape(table.concat(agreements, ", ")), escape(wins_words(t)), number(t.cost, 2),
                 ("%d, %d"):format(t.skipped, t.flagged) }
   end
   return table_of({ "task", "items finished", "judgements", "annotators", "hours of work",
                     "judgements an hour", "median seconds", "agree with the others",
-                    "Krippendorff's alpha", "cost", "skipped, flagged" }, rows)
+                    "Krippendorff's alpha", "win rates", "cost", "skipped, flagged" }, rows)
 end
 
 -- A point a task, where it has the figure.
@@ -82,6 +89,21 @@ local function alpha_series(found)
   return list
 end
 
+-- Win rates of models whose answers were compared, task by task.
+local function win_series(found)
+  local names, list = {}, {}
+  for _, t in ipairs(found.tasks) do
+    for model in pairs(t.wins or {}) do
+      if not names[model] then
+        names[model] = true
+        list[#list + 1] = series(found, model, function(other) return (other.wins or {})[model] end)
+      end
+    end
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
 local function task_charts(found)
   if #found.tasks < 2 then return "" end
   local x = "tasks, in the order they were made"
@@ -91,6 +113,7 @@ local function task_charts(found)
     svg.chart { title = "agreement: Krippendorff's alpha", x = x, series = alpha_series(found) },
     svg.chart { title = "skill: share of answers that agree with the others'", x = x,
                 series = { series(found, "share", "together") } },
+    svg.chart { title = "win rate of each model", x = x, series = win_series(found) },
     svg.chart { title = "cost of a judgement", x = x, series = { series(found, "cost", function(t)
       return t.cost and t.judgements > 0 and t.cost / t.judgements or nil
     end) } },

@@ -3,7 +3,7 @@
 --   local found = trends.of(store, { runs = "runs", wage = 18 })
 --   found.tasks        in the order they were made: { name, items, finished, judgements, wanted,
 --                      skipped, flagged, annotators, hours, per_hour, days, seconds (median), cost,
---                      together, asks = { { name, percent, krippendorff } } }
+--                      together, asks = { { name, percent, krippendorff } }, wins = { [model] = rate } }
 --   found.annotators   { id, judgements, seconds (median), together, notes }: notes say what
 --                      stands out
 --   found.items        the most disputed: { task, ask, item, prompt, shares, dispute, total }
@@ -147,6 +147,24 @@ end
 
 -- ---- tasks ----
 
+-- Of items that say which models answered: how often each model's answer was preferred, ties
+-- counting half. nil without such items.
+local function wins_of(answers, ask)
+  local ok, j = pcall(answers.models, answers, ask.name)
+  if not ok then return nil end
+  local names, left, right = j:names "options", j:column "left", j:column "right"
+  local label, labels, seen, won, out = j:column "label", j:names "labels", {}, {}, {}
+  for r = 1, #j do
+    local said = labels[label[r]]
+    local share = said == "left" and 1 or said == "right" and 0 or 0.5
+    for place, of in pairs { [left[r]] = share, [right[r]] = 1 - share } do
+      seen[place], won[place] = (seen[place] or 0) + 1, (won[place] or 0) + of
+    end
+  end
+  for place, n in pairs(seen) do out[names[place]] = won[place] / n end
+  return out
+end
+
 local function agreement(j)
   local ok, result = pcall(function()
     local methods = { "percent", "krippendorff" }
@@ -209,6 +227,7 @@ local function task_of(found, people, task, wage)
     if j then
       local percent, alpha = agreement(j)
       row.asks[#row.asks + 1] = { name = ask.name, percent = percent, krippendorff = alpha }
+      row.wins = row.wins or wins_of(answers, ask)
       add_notes(people, j)
       if has_labels(j) then
         local counts, names = counts_of(j), j:names "items"
