@@ -38,7 +38,7 @@ static int db_wait(void *user, int count)
     waited = now - d->waiting;
     if (waited > d->busy)
         return 0;
-    db_pause(fmax(LOOK_LEAST, LOOK_FIRST / (1 + 40 * waited)));
+    db_pause(fmax(LOOK_LEAST, LOOK_FIRST / (1 + 10 * waited)));
     return 1;
 }
 
