@@ -45,7 +45,7 @@ VECTORS __m512i bf16_along(hone_dtype dtype, const void *from, int64_t n)
 /* 16 neighbours, of which n are there, as the low halves of words. */
 VECTORS __m512i bf16_halves(hone_dtype dtype, const void *from, int64_t n)
 {
-    __mmask16 mask = n >= SQUARE ? 0xffff : (__mmask16)((1u << n) - 1);
+    __mmask16 mask = (__mmask16)(n >= SQUARE ? 0xffffu : (1u << n) - 1);
 
     if (dtype == HONE_BF16)
         return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from));
@@ -144,7 +144,7 @@ static inline void bf16_put(const struct bf16_result *to, int64_t i, int64_t j, 
                             const float *sums, int64_t ld)
 {
     int64_t n = to->n - j;
-    __mmask16 mask = n >= 16 ? 0xffff : n > 0 ? (__mmask16)((1u << n) - 1) : 0;
+    __mmask16 mask = (__mmask16)(n >= 16 ? 0xffffu : n > 0 ? (1u << n) - 1 : 0);
     __m512 alpha = _mm512_set1_ps(to->alpha), beta = _mm512_set1_ps(to->beta);
 
     for (int64_t r = i; r < i + rows && r < to->m; r++, sums += ld) {
