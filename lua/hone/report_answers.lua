@@ -35,13 +35,14 @@ local function means(before, after, names)
     "</tr>" .. table.concat(rows, "\n") .. "</table>"
 end
 
--- Scores of an answer; where `was` has another one, which way it went.
+-- Scores of an answer; of the reward, which way it went from what it was: whether more of
+-- another score is better, nobody has said.
 local function chips(scores, names, was)
   local out = {}
   for _, name in ipairs(names) do
     local x, y = scores[name], was and was[name]
     local way = ""
-    if type(x) == "number" and type(y) == "number" and math.abs(x - y) > 1e-9 then
+    if name == "reward" and type(x) == "number" and type(y) == "number" and x ~= y then
       way = x > y and " up" or " down"
     end
     out[#out + 1] = ('<span class="chip%s">%s <strong>%s</strong></span>'):format(way,
