@@ -49,8 +49,9 @@ holds "a plugin compiles with the documented line" \
     compile "$HONE_SOURCE/plugins/metric/overlong.c" folder/metric/overlong.so
 holds "hone check accepts it" hone check folder/metric/overlong.so
 export HONE_PLUGIN_PATH=$PWD/folder
-holds "hone describes it from the folder where it was dropped" \
-    sh -c 'hone describe metric/overlong | grep -qF "$PWD/folder"'
+holds "hone describes it" hone describe metric/overlong
+holds "what was dropped into a folder hides what is installed" \
+    sh -c 'hone plugins | grep -A1 "folder/metric/overlong.so" | grep -q "(hidden)"'
 unset HONE_PLUGIN_PATH
 
 LUA_PATH="$(pkg-config --variable=lua_path hone);;"
