@@ -449,8 +449,9 @@ local function described(value)
   if kind == "hone.data" then return { name = value.name, hash = value.hash } end
   if kind == "hone.plugin" or kind == "table" and getmetatable(value) == nil then
     if kind ~= "table" then return value end
-    local out = {}
-    for key, v in pairs(value) do out[tostring(key)] = described(v) end
+    local list = #value > 0
+    local out = list and core.json.list {} or {}
+    for key, v in pairs(value) do out[list and key or tostring(key)] = described(v) end
     return out
   end
   if type(value) == "function" then return "a function" end
