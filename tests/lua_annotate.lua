@@ -314,6 +314,31 @@ test("text_is_wrapped_at_the_width_that_it_takes", function()
   equal(terminal.clean "\255\254", "??")
 end)
 
+test("what_a_metric_needs_beside_an_answer_is_asked_for_again", function()
+  local tone = hone.metric.define { name = "needy", version = "1.0.0",
+    scale = { level = "ordinal", min = 1, max = 3 }, score = function() return 1 end,
+    human = { verdict = { positive = { 3 }, negative = { 1, 2 } }, correction = { "negative" } } }
+  local _, task = store_with({ hone.ask.rating(tone), hone.ask.correction { optional = true } },
+    pairs_of(1))
+  drive [[
+expect response 1
+send 2
+expect response 2
+send 3
+expect Correct a response?
+send \r
+expect 2 is negative, which needs a correction
+send 1
+expect What should it say?
+send \r
+expect >
+send  Better.\r
+expect 1 judgement saved. There is nothing more for you
+status 0
+]]
+  equal(#judgements(task), 1)
+end)
+
 test("the_pieces_of_lua_in_the_tutorial_and_the_example_run", function()
   local source, found = os.getenv "HONE_SOURCE", 0
   for piece in s.read(source .. "/docs/annotate.md"):gmatch "```lua\n(.-)```" do

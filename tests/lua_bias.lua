@@ -150,6 +150,24 @@ test("words_given_as_vectors_are_associated", function()
     { targets = { a = { "tree" } }, attributes = { { "good" }, { "bad" } } }))
 end)
 
+test("places_of_ordinal_labels_stand_for_themselves", function()
+  local rows = {}
+  for i = 1, 20 do
+    for k = 1, 10 do
+      local south = k > 5
+      rows[#rows + 1] = { item = "i" .. i, annotator = "a" .. k,
+                          value = tostring(1 + i % 2 + (south and 1 or 0)) }
+    end
+  end
+  local j = hone.judgements(rows, { level = "ordinal", labels = { "1", "2", "3" } })
+  for k = 1, 10 do j:describe_annotator("a" .. k, { region = k > 5 and "south" or "north" }) end
+  local gap = hone.bias.group_gap { attribute = "region" }:detect(j)
+  near(gap.effect, 1, 1e-9)
+  assert(gap.highest == "south" and gap.p < 0.05, hone.json.encode(gap))
+  local high = hone.bias.group_gap { attribute = "region", positive = { "3" } }:detect(j)
+  near(high.effect, 0.5, 1e-9)
+end)
+
 test("answers_to_bbq_questions_are_chosen_by_score", function()
   local row = { context = "A and B met.", question = "Who lied?", ans0 = "A", ans1 = "B",
                 ans2 = "Unknown", label = 2, question_polarity = "neg", category = "test",

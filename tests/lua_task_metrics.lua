@@ -89,6 +89,9 @@ test("answers_come_with_the_correction_or_span_that_the_metric_needs", function(
   s.golden("task-metric-lacks", fails(task_of, human))
   local task, store = task_of(human, { hone.ask.correction { optional = true } })
   s.golden("task-metric-correction", fails(judge, task, store, "a", { m = 2 }))
+  -- One that changes nothing is none.
+  assert(fails(judge, task, store, "a", { m = 2, correction = { text = "words" } })
+    :find("needs a correction", 1, true))
   assert(judge(task, store, "a", { m = 2, correction = { text = "better words" } }))
   assert(judge(task, store, "b", { m = 3 }))
   task, store = task_of({ verdict = human.verdict, span = { "negative" } },

@@ -13,6 +13,7 @@
 local ask = require "hone.ask"
 local core = require "hone.core"
 local keys = require "hone.annotate.keys"
+local metrics = require "hone.task_metrics"
 local object = require "hone.object"
 local Sheet = require "hone.sheet"
 local text = require "hone.text"
@@ -237,6 +238,13 @@ end
 local function judge(self)
   while true do
     local field = self.sheet:field()
+    local lacks = not field and metrics.problem(self.task.asks, self.sheet:answers(),
+      self.assignment.content, self.assignment.order)
+    if lacks then
+      self.message = lacks
+      self.sheet:undo()
+      field = self.sheet:field()
+    end
     if not field then
       local judgement, stop = save_or_ask(self)
       if stop == "quit" then return "quit" end

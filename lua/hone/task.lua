@@ -177,7 +177,7 @@ local submit_schema = {
 local function send(self, where, given, content, order, answers, o)
   o = options.check(where, submit_schema, o)
   local problem = ask.problem(self.asks, answers, content, order)
-    or metrics.problem(self.asks, answers)
+    or metrics.problem(self.asks, answers, content, order)
   if problem then core.fail(("%s: %s"):format(where, problem)) end
   given.answers = ask.pack(self.asks, answers, content, order)
   given.seconds, given.key = o.seconds, o.key

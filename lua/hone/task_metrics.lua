@@ -4,13 +4,14 @@
 --                                     (before: the definition that the store has, or nil), or
 --                                     where it requires what the task does not ask for
 --   metrics.raters(asks)              the most judgements that any of them needs
---   metrics.problem(asks, answers)    what an answer lacks: a span, a correction; or nil
+--   metrics.problem(asks, answers, content, order)    what they lack: a span, a correction; nil
 --   metrics.enough(task, item)        whether people may stop: confidence of all that have one
 --   metrics.stale(ask, record)        of a judgement made under an older version: "no",
 --                                     "recheck", "void"
 --
 -- A rating keeps its metric's specification in the task's definition, so all of this holds
 -- for whoever opens the store.
+local content = require "hone.ask.content"
 local core = require "hone.core"
 local definition = require "hone.metric.definition"
 local version = require "hone.metric.version"
@@ -80,23 +81,30 @@ local function values_of(value)
   return type(value) == "table" and value or { value }
 end
 
-local function answered(asks, answers, kind)
+-- Whether a span or a correction is among the answers; a correction that leaves the text as it
+-- was is none.
+local function answered(asks, answers, kind, c, order)
+  local shown = content.shown(c, order)
   for _, ask in ipairs(asks) do
     local value = answers[ask.name]
     local full = is(value) and (type(value) ~= "table" or next(value) ~= nil)
+    if full and ask.kind == "correction" then
+      local before = shown[is(value.of) and value.of or 1]
+      full = not before or value.text ~= before.text
+    end
     local corrected = ask.kind == "verdict" and type(value) == "table"
     if ask.kind == kind and full or kind == "correction" and corrected then return true end
   end
   return false
 end
 
-function metrics.problem(asks, answers)
+function metrics.problem(asks, answers, c, order)
   for _, ask in ipairs(asks) do
     local d = definition_of(ask)
     for _, value in ipairs(d and values_of(answers[ask.name]) or {}) do
       local needs = d:requires(value)
       for _, what in ipairs { "span", "correction" } do
-        if needs[what] and not answered(asks, answers, kinds[what]) then
+        if needs[what] and not answered(asks, answers, kinds[what], c, order) then
           return ("%s: %s is %s, which needs a %s"):format(ask.name, tostring(value),
             d:verdict(value), what)
         end
