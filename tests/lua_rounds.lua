@@ -179,9 +179,9 @@ hone.rounds { name = "loop", count = 2, function(round)
     return policy:generate { prompts = prompts, samples = 4, temperature = 1, max_tokens = 6,
                              seed = round.number }, round.number
   end)
-  round:stage("learn", function()
+  local run = round:stage("learn", function()
     call("learn " .. round.number)
-    hone.grpo { policy = policy, prompts = prompts, group = 4, steps = 3, kl = 0.1, seed = #made,
+    local run = hone.grpo { policy = policy, prompts = prompts, group = 4, steps = 3, kl = 0.1, seed = #made,
       sampling = { max_tokens = 6 }, checkpoint = { every = 1 }, eval = { samples = 0 },
       optimizer = hone.optimizer.adamw { lr = 1e-2 }, strategy = round.number == 1 and
         hone.strategy.lora { rank = 2 } or nil,
@@ -191,7 +191,9 @@ hone.rounds { name = "loop", count = 2, function(round)
       os.execute("kill -9 " .. pid)
     end
     if there("fail-" .. round.number) then error "stopped" end
+    return run
   end)
+  print(run.record.kind, run.record.status, #run:history())
 end }
 assert(rawequal(alias, policy))
 print(total, table.concat(notes.list, " "), policy:hash(), policy.strategy.name)
