@@ -255,6 +255,31 @@ test("a_stage_whose_inputs_changed_is_refused_or_made_again", function()
   assert(err:find("round 1 of loop-3: answer", 1, true), err)
 end)
 
+test("a_model_that_a_stage_gives_is_the_script's_own_and_counts_by_its_weights", function()
+  os.execute "rm -rf runs"
+  local policy, made = toy(), 0
+  hone.rounds { name = "own", count = 1, function(round)
+    local same = round:stage("give", function() return policy end)
+    assert(rawequal(same, policy))
+    local before = hone.json.encode(policy:parameters()[1].weight:values())
+    for _, changed in ipairs { false, true } do
+      if changed then policy:parameters()[1].weight:copy(toy(7):parameters()[1].weight) end
+      round:stage(changed and "use-2" or "use-1", function()
+        made = made + 1
+        return policy:hash(), before
+      end)
+    end
+  end }
+  equal(made, 2)
+  local function inputs(stage)
+    return hone.json.read(("runs/own/round-1/%s/stage.json"):format(stage)).inputs.variables.policy
+  end
+  assert(inputs "02-use-1" ~= inputs "03-use-2")
+  -- What a killed program was writing is no stage.
+  os.execute "cp -r runs/own/round-1/02-use-1 runs/own/round-1/04-more.tmp"
+  equal(#require "hone.lineage".series("runs")[1].rounds[1].stages, 3)
+end)
+
 test("mistakes_in_rounds_are_told_by_name", function()
   local function failing(body)
     s.write("wrong.lua", ([[

@@ -135,7 +135,10 @@ return function(round, given)
   local list = o.evaluation
   if type(list) == "table" and #list == 0 then list = { list } end
   for _, one in ipairs(list or {}) do evaluate(round, problems, one) end
-  round.record.stopped = #problems > 0 and core.json.list(problems) or nil
+  for _, problem in ipairs(problems) do
+    round.record.stopped = round.record.stopped or core.json.list {}
+    table.insert(round.record.stopped, problem)
+  end
   round:save()
   if #problems == 0 then return true end
   local said = ("%s: the gate is shut: %s"):format(round, table.concat(problems, "; "))

@@ -34,7 +34,7 @@ function lineage.series(root)
                         record = core.json.read(files.join(folder, "round.json")) }
         for _, inner in ipairs(files.list(folder)) do
           local stage = files.join(folder, inner, "stage.json")
-          if files.exists(stage) then
+          if files.exists(stage) and not inner:find "%.tmp$" then
             round.stages[#round.stages + 1] = { name = inner:match "^%d+%-(.*)$" or inner,
               folder = files.join(folder, inner), record = core.json.read(stage) }
           end

@@ -103,7 +103,7 @@ local function new_round(series, number)
   local path = files.join(self.folder, "round.json")
   self.record = files.exists(path) and core.json.read(path) or
     { round = number, started = os.date "!%Y-%m-%dT%H:%M:%SZ", figures = {}, gates = {} }
-  self.previous = series.rounds[number - 1]
+  self.previous, self.record.stopped = series.rounds[number - 1], nil
   self:save()
   return self
 end

@@ -11,6 +11,7 @@ local captured = require "hone.captured"
 local core = require "hone.core"
 local files = require "hone.files"
 local invocation = require "hone.invocation"
+local object = require "hone.object"
 local runs = require "hone.run"
 local stages = require "hone.stages"
 local text = require "hone.text"
@@ -24,7 +25,8 @@ local stage = {}
 function stage.remember(self, value, said, depth)
   depth = depth or 0
   if type(value) ~= "table" and type(value) ~= "userdata" or value == core.null then return end
-  if self.series.known[value] then return end
+  -- A model is known by its weights, which change.
+  if self.series.known[value] or object(value) == "hone.model" then return end
   self.series.known[value] = said
   if type(value) ~= "table" or depth > 4 then return end
   for _, item in next, value do stage.remember(self, item, said, depth + 1) end
@@ -239,7 +241,8 @@ function stage.kept(self, place, name, inputs, changed)
   local prefix = ("%02d-"):format(place)
   for _, found in ipairs(files.list(self.folder)) do
     local path = files.join(self.folder, found, "stage.json")
-    if found:sub(1, #prefix) == prefix and files.exists(path) then
+    -- What was being written when a program was killed ends in .tmp.
+    if found:sub(1, #prefix) == prefix and not found:find "%.tmp$" and files.exists(path) then
       local folder, record = files.join(self.folder, found), core.json.read(path)
       local why = record.stage ~= name and ("it was '%s'"):format(record.stage) or
         difference(record.inputs, inputs)
