@@ -342,6 +342,8 @@ test("waiting_for_people_ends_with_75_and_goes_on_when_they_are_done", function(
   local out
   out, _, status = s.hone "run --resume waiting.lua"
   equal({ status, out:match "^2\t" }, { 0, "2\t" })
+  local run = hone.json.read "runs/asked/run.json"
+  equal({ run.status, run.problem, run.complete }, { "finished", nil, true })
   local record = hone.json.read "runs/asked/round-1/02-judge/stage.json"
   equal({ record.judgements[1].judgements, record.judgements[1].first, record.judgements[1].task },
         { 2, 1, "asked-1" })

@@ -118,7 +118,8 @@ end
 function methods:close(status, problem)
   if self.metrics then self.metrics:close() end
   self.metrics = nil
-  self:note { status = status, problem = problem, ended = os.date("!%Y-%m-%dT%H:%M:%SZ") }
+  self.record.problem = problem
+  self:note { status = status, ended = os.date("!%Y-%m-%dT%H:%M:%SZ") }
 end
 
 -- A run that goes on must be the same run. What was read from a file has other
