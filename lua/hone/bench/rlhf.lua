@@ -21,12 +21,13 @@ local function prompts_of()
   return require("hone").data.new(rows, "bench")
 end
 
--- Seconds of the best iteration after the first, and its line of metrics.
+-- The line of metrics of the best iteration after the first, parameters, and the share
+-- of the time of all that was spent in neither products, attention nor the sampler.
 local function measure(o)
   local hone = require "hone"
   local model = hone.model.new(shapes.find(o.shape), { seed = 1, dtype = o.dtype })
   model:set_tokenizer(hone.tokenizer.byte {})
-  local ppo = o.algorithm == "ppo"
+  local ppo, before = o.algorithm == "ppo", core.spent()
   local run = hone[o.algorithm] {
     policy = model, prompts = prompts_of(), steps = 1 + (o.rounds or 2), selftest = false,
     reward = function(s) return s.tokens[#s.tokens] % 97 / 97 end,
@@ -35,17 +36,20 @@ local function measure(o)
     sampling = { max_tokens = TOKENS, ignore_eos = true }, eval = { samples = 0 },
     optimizer = hone.optimizer.adamw { lr = 1e-6 }, name = "bench-rlhf",
   }
-  local best
+  local best, all, inside = nil, 0, 0
+  for key, seconds in pairs(core.spent()) do inside = inside + seconds - before[key] end
   for _, line in ipairs(run:history()) do
+    all = all + line.seconds
     if line.step > 1 and (not best or line.seconds < best.seconds) then best = line end
   end
   files.remove(run.folder)
-  return best, model:counts()
+  local all_parameters = model:counts()
+  return best, all_parameters, math.max(0, 1 - inside / all)
 end
 
 return function(o, row, decode)
   o.algorithm = o.algorithm or "grpo"
-  local line, parameters = measure(o)
+  local line, parameters, apart = measure(o)
   local rate = decode({ shape = o.shape, dtype = o.dtype, sequences = 16, rounds = o.rounds })[1].value
   local answers, learned = PROMPTS * ANSWERS * TOKENS, PROMPTS * TOKENS * (1 + ANSWERS)
   local work = (o.algorithm == "ppo" and 10 or 6) * parameters * learned
@@ -57,5 +61,6 @@ return function(o, row, decode)
     row("scoring", line.seconds * line.scoring, "s"),
     row("learning", line.seconds * line.learning, "s", function(limits) return work / limits.fma end),
     row("answers", answers / line.seconds, "tokens/s"),
+    row("other work", 100 * apart, "%", 10),
   }
 end
