@@ -8,7 +8,7 @@ tuned: what helps on a CPU: jemalloc-like reuse of memory (glibc's thresholds, s
 running itself again), denormals flushed, threads pinned to cores, bigger batches.
 Made with trl 1.16, transformers 5.23, torch 2.15.
 """
-import json, os, random, resource, sys, time
+import copy, json, os, random, resource, sys, time
 
 what, tuned = sys.argv[1], "tuned" in sys.argv[2:]
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
@@ -55,7 +55,7 @@ class Clock(TrainerCallback):
         self.seconds.append(time.perf_counter() - self.began)
 
 
-shared = dict(output_dir="/tmp/race", use_cpu=True, bf16=False, learning_rate=1e-6, max_steps=3,
+shared = dict(output_dir="/tmp/race", use_cpu=True, bf16=False, learning_rate=1e-6, max_steps=2,
               report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True,
               gradient_checkpointing=False)
 if what == "grpo":
@@ -72,7 +72,7 @@ else:
     rows = Dataset.from_list([{"prompt": text(32), "chosen": text(n - 32),
                                "rejected": text(lengths[(i + 3) % 8] - 32)}
                               for i, n in enumerate(lengths)])
-    trainer = DPOTrainer(model=model, processing_class=tokenizer, train_dataset=rows,
+    trainer = DPOTrainer(model=model, ref_model=copy.deepcopy(model), processing_class=tokenizer, train_dataset=rows,
                          args=DPOConfig(per_device_train_batch_size=8, max_length=512, **shared),
                          callbacks=[Clock()])
 trainer.train()
