@@ -159,4 +159,14 @@ test("what_products_attention_and_sampling_took_is_known", function()
   for _, key in ipairs { "products", "attention", "sampling" } do assert(after[key] > before[key]) end
 end)
 
+test("a_prompt_may_stand_in_the_list_more_than_once", function()
+  local model = hone.model.new({ model_type = "llama", hidden_size = 16, num_hidden_layers = 1,
+    num_attention_heads = 2, intermediate_size = 16, vocab_size = 258, max_position_embeddings = 64 })
+    :set_tokenizer(hone.tokenizer.byte {})
+  local prompt = { ids = { 1, 2, 3 }, row = { name = "twice" } }
+  local samples = model:generate { prompts = { prompt, prompt, prompt }, max_tokens = 40,
+    ignore_eos = true, on_token = function() collectgarbage() end }
+  for i = 1, 3 do assert(samples[i].name == "twice") end
+end)
+
 if s.failed then os.exit(1, true) end

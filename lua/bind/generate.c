@@ -131,18 +131,20 @@ static hone_generate_options generate_options(lua_State *L, int t)
     return o;
 }
 
-/* Fill a prompt from { ids = , row = }, which is made to keep what C borrows. */
-static void generate_prompt(lua_State *L, int table, hone_prompt *prompt)
+/* Fill a prompt from { ids = , row = }. What C borrows is kept in the table at `kept`:
+ * not in the prompt itself, which may stand in the list more than once. */
+static void generate_prompt(lua_State *L, int table, int kept, hone_prompt *prompt)
 {
     const hone_ids *ids;
 
     lua_getfield(L, table, "ids");
     ids = bind_ids_check(L, lua_gettop(L));
     *prompt = (hone_prompt){ .tokens = ids->items, .count = (int64_t)ids->count };
-    lua_setfield(L, table, "ids");
+    lua_rawseti(L, kept, (lua_Integer)lua_rawlen(L, kept) + 1);
+    lua_settop(L, table);
     lua_getfield(L, table, "row");
     prompt->row = bind_to_json(L, -1, false);
-    lua_setfield(L, table, "kept_row");
+    lua_rawseti(L, kept, (lua_Integer)lua_rawlen(L, kept) + 1);
     lua_settop(L, table);
 }
 
@@ -159,7 +161,7 @@ static int generate_samples(lua_State *L)
     lua_State *before;
     size_t count;
     bind_box *box;
-    int code;
+    int code, kept;
 
     luaL_checktype(L, 2, LUA_TTABLE);
     luaL_checktype(L, 3, LUA_TTABLE);
@@ -179,10 +181,12 @@ static int generate_samples(lua_State *L)
     }
     count = lua_rawlen(L, 2);
     prompts = bind_buffer(L, count, sizeof *prompts);
+    lua_newtable(L);
+    kept = lua_gettop(L);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
         luaL_checktype(L, -1, LUA_TTABLE);
-        generate_prompt(L, lua_gettop(L), &prompts[i]);
+        generate_prompt(L, lua_gettop(L), kept, &prompts[i]);
         lua_pop(L, 1);
     }
     box = bind_new(L, &bind_samples_class);
