@@ -27,13 +27,8 @@ end
 -- `hone annotate` under a script of pty.c, in a terminal of this size.
 local function drive(script, o)
   o = o or {}
-  s.write("script", script)
-  local command = ("%s '%s/tests/pty' script %d %d '%s/hone' annotate %s >pty.txt 2>&1"):format(
-    o.env or "TERM=xterm", os.getenv "HONE_BUILD", o.columns or 100, o.rows or 40,
-      os.getenv "HONE_BUILD",
-    o.arguments or "s.db t --as ann")
-  local ok = os.execute(command)
-  if not ok then error(s.read "pty.txt", 2) end
+  s.pty(script, o.columns or 100, o.rows or 40, "annotate " .. (o.arguments or "s.db t --as ann"),
+    o.env)
 end
 
 local function judgements(task)

@@ -146,12 +146,7 @@ test("a_folder_without_a_model_is_told", function()
   s.golden("lua-chat-no-model", (err:gsub("%s+$", "")))
 end)
 
-local function drive(script, arguments)
-  s.write("script", script)
-  local command = ("TERM=xterm '%s/tests/pty' script 80 24 '%s/hone' chat %s >pty.txt 2>&1"):format(
-    os.getenv "HONE_BUILD", os.getenv "HONE_BUILD", arguments)
-  if not os.execute(command) then error(s.read "pty.txt", 2) end
-end
+local function drive(script, arguments) s.pty(script, 80, 24, "chat " .. arguments) end
 
 test("at_a_terminal_one_talks_and_leaves", function()
   drive([[

@@ -81,12 +81,9 @@ hone.grpo { policy = model, prompts = hone.data.new(rows, "rows"), steps = 30, g
 
 test("on_a_terminal_the_panel_is_redrawn_in_place", function()
   s.write("panel.lua", script)
-  s.write("keys", "expect grpo \nexpect tokens/s\nexpect reward\nexpect size\nexpect last\n" ..
+  s.pty("expect grpo \nexpect tokens/s\nexpect reward\nexpect size\nexpect last\n" ..
     "expect kl\nexpect length\nexpect entropy\nexpect generating\nexpect grpo 30/30\n" ..
-    "expect generating\nexpect done: \nstatus 0\ncooked\n")
-  local build = os.getenv "HONE_BUILD"
-  if not os.execute(("TERM=xterm '%s/tests/pty' keys 90 30 '%s/hone' run panel.lua >pty.txt 2>&1")
-    :format(build, build)) then error(s.read "pty.txt", 2) end
+    "expect generating\nexpect done: \nstatus 0\ncooked\n", 90, 30, "run panel.lua")
 end)
 
 test("elsewhere_there_are_plain_lines", function()

@@ -26,6 +26,8 @@
 #include <unistd.h>
 #include <utmp.h>
 
+#define NO_TERMINAL 77 /* the status where the system has no pseudo-terminals */
+
 enum { ROOM = 1 << 20, SECONDS = 30 };
 
 struct session {
@@ -168,7 +170,7 @@ static int start(struct session *s, char **argv)
                             .ws_row = (unsigned short)atoi(argv[3]) };
 
     if (openpty(&s->master, &s->slave, NULL, NULL, &size))
-        return 1;
+        return NO_TERMINAL;
     s->child = fork();
     if (s->child == 0) {
         close(s->master);
@@ -188,8 +190,10 @@ int main(int argc, char **argv)
     FILE *script;
     int code = 0;
 
-    if (argc < 5 || !(script = fopen(argv[1], "r")) || start(&s, argv))
+    if (argc < 5 || !(script = fopen(argv[1], "r")))
         return 2;
+    if ((code = start(&s, argv)))
+        return code;
     while (!code && fgets(line, sizeof line, script)) {
         char *rest;
         line[strcspn(line, "\n")] = '\0';

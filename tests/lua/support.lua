@@ -102,4 +102,14 @@ function support.hone(arguments)
   return support.read("out.txt"), support.read("err.txt"), status
 end
 
+--- Run the program at a pseudo-terminal, under a script of tests/pty.c.
+function support.pty(script, columns, rows, arguments, env)
+  local build = os.getenv "HONE_BUILD"
+  support.write("script", script)
+  local ok, _, status = os.execute(("%s '%s/tests/pty' script %d %d '%s/hone' %s >pty.txt 2>&1")
+    :format(env or "TERM=xterm", build, columns, rows, build, arguments))
+  if status == 77 then support.skip "no pseudo-terminals" end
+  if not ok then error(support.read "pty.txt", 2) end
+end
+
 return support
