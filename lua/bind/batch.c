@@ -28,9 +28,8 @@ static float *batch_weights(lua_State *L, int arg, size_t count, const char *wha
     float *weights = bind_buffer(L, count, sizeof *weights);
     float all = lua_istable(L, arg) ? 0 : (float)luaL_optnumber(L, arg, 1);
 
-    if (lua_istable(L, arg) && lua_rawlen(L, arg) != count)
-        bind_fail(L, "%s: %llu weights for %zu tokens", what,
-                  (unsigned long long)lua_rawlen(L, arg), count);
+    if (lua_istable(L, arg) && bind_count(L, arg) != count)
+        bind_fail(L, "%s: %zu weights for %zu tokens", what, bind_count(L, arg), count);
     for (size_t i = 0; i < count; i++) {
         weights[i] = all;
         if (!lua_istable(L, arg))
@@ -109,7 +108,7 @@ static int batch_rollout(lua_State *L)
         luaL_checktype(L, 3, LUA_TTABLE);
         share = bind_field_bool(L, 3, "share", true);
     }
-    count = lua_rawlen(L, 2);
+    count = bind_count(L, 2);
     which = bind_buffer(L, count, sizeof *which);
     for (size_t i = 0; i < count; i++) {
         lua_Integer sample;

@@ -39,6 +39,12 @@ void *bind_check(lua_State *L, int arg, const bind_class *class);
 /* The same, or NULL when it is another thing. */
 void *bind_test(lua_State *L, int index, const bind_class *class);
 
+/* Entries of a list, bytes of a text: memory holds them, so that a size does, too. */
+static inline size_t bind_count(lua_State *L, int index)
+{
+    return (size_t)lua_rawlen(L, index);
+}
+
 /* Push zeroed memory in a box. */
 void *bind_buffer(lua_State *L, size_t count, size_t size);
 /* Push an empty box for memory that hone_free takes. */

@@ -11,7 +11,7 @@ static double *calibrate_numbers(lua_State *L, int index, size_t *count)
     size_t n;
 
     luaL_checktype(L, index, LUA_TTABLE);
-    n = lua_rawlen(L, index);
+    n = bind_count(L, index);
     if (*count && n != *count)
         bind_fail(L, "calibration: %zu numbers where %zu are needed", n, *count);
     *count = n;

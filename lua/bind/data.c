@@ -106,7 +106,7 @@ static int data_select(lua_State *L)
     bind_box *box;
 
     luaL_checktype(L, 2, LUA_TTABLE);
-    count = lua_rawlen(L, 2);
+    count = bind_count(L, 2);
     index = bind_buffer(L, count, sizeof *index);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
@@ -144,15 +144,15 @@ static int data_parts(lua_State *L)
     hone_data **parts;
     hone_json **shares;
     luaL_Buffer text;
-    lua_Unsigned count;
+    size_t count;
 
     luaL_checktype(L, 2, LUA_TTABLE);
     luaL_checktype(L, 3, LUA_TTABLE);
-    count = lua_rawlen(L, 2);
+    count = bind_count(L, 2);
     /* The order of an object's keys matters here, which tables do not have. */
     luaL_buffinit(L, &text);
     luaL_addchar(&text, '{');
-    for (lua_Unsigned i = 1; i <= count; i++) {
+    for (size_t i = 1; i <= count; i++) {
         lua_rawgeti(L, 2, (lua_Integer)i);
         lua_rawgeti(L, 3, (lua_Integer)i);
         const char *name = luaL_checkstring(L, -2);
@@ -167,18 +167,18 @@ static int data_parts(lua_State *L)
     luaL_addchar(&text, '}');
     luaL_pushresult(&text);
     shares = bind_json_box(L);
-    bind_ok(L, hone_json_parse(shares, lua_tostring(L, -2), lua_rawlen(L, -2), "split", &err),
+    bind_ok(L, hone_json_parse(shares, lua_tostring(L, -2), bind_count(L, -2), "split", &err),
             &err);
 
     /* Boxes first: then the list of datasets is emptied into them. */
     lua_createtable(L, (int)count, 0);
-    for (lua_Unsigned i = 1; i <= count; i++) {
+    for (size_t i = 1; i <= count; i++) {
         bind_new(L, &bind_data_class);
         lua_rawseti(L, -2, (lua_Integer)i);
     }
     parts = bind_buffer(L, count, sizeof *parts);
     bind_ok(L, hone_data_split(parts, data, *shares, seed, &err), &err);
-    for (lua_Unsigned i = 1; i <= count; i++) {
+    for (size_t i = 1; i <= count; i++) {
         lua_rawgeti(L, -2, (lua_Integer)i);
         ((bind_box *)lua_touserdata(L, -1))->object = parts[i - 1];
         lua_pop(L, 1);

@@ -104,7 +104,7 @@ static void define_choices(lua_State *L, bind_definition *d, size_t i, int spec)
 
     if (lua_getfield(L, spec, "choices") != LUA_TTABLE || lua_rawlen(L, -1) == 0)
         bind_fail(L, "define: option '%s': a choice needs choices = { ... }", o->name);
-    n = lua_rawlen(L, -1);
+    n = bind_count(L, -1);
     d->choices[i] = hone_alloc((size_t)n + 1, sizeof *d->choices[i]);
     if (!d->choices[i])
         bind_fail(L, "out of memory");
@@ -189,7 +189,7 @@ static void define_options(lua_State *L, bind_definition *d, int table)
     size_t count = 0;
 
     if (lua_getfield(L, table, "options") == LUA_TTABLE)
-        count = lua_rawlen(L, -1);
+        count = bind_count(L, -1);
     d->options = hone_alloc(count + 1, sizeof *d->options);
     d->choices = hone_alloc(count + 1, sizeof *d->choices);
     if (!d->options || !d->choices)

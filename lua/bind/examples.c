@@ -156,7 +156,7 @@ static int examples_batch(lua_State *L)
     bind_box *box;
 
     luaL_checktype(L, 2, LUA_TTABLE);
-    count = lua_rawlen(L, 2);
+    count = bind_count(L, 2);
     index = bind_buffer(L, count, sizeof *index);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 2, (lua_Integer)i + 1);

@@ -94,7 +94,7 @@ static const char *const *generate_stops(lua_State *L, int table)
         return NULL;
     }
     luaL_checktype(L, -1, LUA_TTABLE);
-    n = lua_rawlen(L, -1);
+    n = bind_count(L, -1);
     items = bind_buffer(L, (size_t)n + 1, sizeof *items);
     for (lua_Unsigned i = 0; i < n; i++) {
         if (lua_rawgeti(L, -2, (lua_Integer)i + 1) != LUA_TSTRING)
@@ -179,7 +179,7 @@ static int generate_samples(lua_State *L)
         options.environment = generate_environment;
         options.environment_user = &call;
     }
-    count = lua_rawlen(L, 2);
+    count = bind_count(L, 2);
     prompts = bind_buffer(L, count, sizeof *prompts);
     lua_newtable(L);
     kept = lua_gettop(L);

@@ -9,7 +9,7 @@ static size_t geometry_numbers(lua_State *L, int arg, double *numbers, size_t mo
     size_t n;
 
     luaL_checktype(L, arg, LUA_TTABLE);
-    n = lua_rawlen(L, arg);
+    n = bind_count(L, arg);
     if (n > most)
         bind_fail(L, "a region of %zu numbers (allowed: 2 or 4)", n);
     for (size_t i = 0; i < n; i++) {
@@ -38,7 +38,7 @@ static double *geometry_points(lua_State *L, int arg, size_t *count)
     double *points;
 
     luaL_checktype(L, arg, LUA_TTABLE);
-    *count = lua_rawlen(L, arg);
+    *count = bind_count(L, arg);
     if (*count > GEOMETRY_POINTS)
         bind_fail(L, "a polygon of %zu points (allowed: %d)", *count, GEOMETRY_POINTS);
     points = bind_buffer(L, 2 * *count, sizeof *points);

@@ -24,7 +24,7 @@ static const char **judgement_texts(lua_State *L, int table, const char *key)
         return NULL;
     if (!lua_istable(L, -1))
         bind_fail(L, "%s: expected a list of texts, got a %s", key, luaL_typename(L, -1));
-    count = lua_rawlen(L, -1);
+    count = bind_count(L, -1);
     texts = bind_buffer(L, count + 1, sizeof *texts);
     for (size_t i = 0; i < count; i++) {
         if (lua_rawgeti(L, -2, (lua_Integer)i + 1) != LUA_TSTRING)
@@ -172,15 +172,15 @@ static int judgement_add_ranking(lua_State *L)
     int32_t *ranks;
 
     luaL_checktype(L, 4, LUA_TTABLE);
-    places = lua_rawlen(L, 4);
+    places = bind_count(L, 4);
     for (size_t i = 1; i <= places; i++, lua_pop(L, 1))
-        room += lua_rawgeti(L, 4, (lua_Integer)i) == LUA_TTABLE ? lua_rawlen(L, -1) : 1;
+        room += lua_rawgeti(L, 4, (lua_Integer)i) == LUA_TTABLE ? bind_count(L, -1) : 1;
     options = bind_buffer(L, room + 1, sizeof *options);
     ranks = bind_buffer(L, room + 1, sizeof *ranks);
     for (size_t i = 1; i <= places; i++) {
         int32_t rank = (int32_t)count + 1;
         bool list = lua_rawgeti(L, 4, (lua_Integer)i) == LUA_TTABLE;
-        size_t tied = list ? lua_rawlen(L, -1) : 1;
+        size_t tied = list ? bind_count(L, -1) : 1;
         for (size_t k = 1; k <= tied && count < room; k++, lua_pop(L, 1)) {
             if (list)
                 lua_rawgeti(L, -1, (lua_Integer)k);
@@ -207,7 +207,7 @@ static int judgement_add_region(lua_State *L)
     size_t count;
 
     luaL_checktype(L, 5, LUA_TTABLE);
-    count = lua_rawlen(L, 5);
+    count = bind_count(L, 5);
     for (size_t i = 0; i < count && i < 4; i++) {
         lua_rawgeti(L, 5, (lua_Integer)i + 1);
         numbers[i] = luaL_checknumber(L, -1);
@@ -227,7 +227,7 @@ static int judgement_set_labels(lua_State *L)
     size_t count;
 
     luaL_checktype(L, 2, LUA_TTABLE);
-    count = lua_rawlen(L, 2);
+    count = bind_count(L, 2);
     labels = bind_buffer(L, count, sizeof *labels);
     for (size_t i = 0; i < count; i++) {
         /* The list keeps its strings alive. */

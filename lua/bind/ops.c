@@ -280,7 +280,7 @@ static int ops_concat(lua_State *L)
     size_t mark;
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    count = lua_rawlen(L, 1);
+    count = bind_count(L, 1);
     parts = bind_buffer(L, count, sizeof *parts);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i + 1);

@@ -174,7 +174,7 @@ static int reward_combine(lua_State *L)
     moments_read(L, 3, &total);
     lua_getfield(L, 3, "na");
     reward = (hone_reward){
-        .count = lua_rawlen(L, 2), .na = (hone_reward_na)luaL_checkoption(L, -1, "skip", words),
+        .count = bind_count(L, 2), .na = (hone_reward_na)luaL_checkoption(L, -1, "skip", words),
         .normalise = bind_field_bool(L, 3, "normalise", false), .moments = &total,
         .low = bind_field_number(L, 3, "low", -INFINITY),
         .high = bind_field_number(L, 3, "high", INFINITY),

@@ -89,7 +89,7 @@ static int safetensors_write(lua_State *L)
 
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 3);
-    count = lua_rawlen(L, 2);
+    count = bind_count(L, 2);
     items = bind_buffer(L, count, sizeof *items);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 2, (lua_Integer)i + 1);

@@ -165,9 +165,9 @@ static float *samples_floats(lua_State *L, int index, int64_t count)
     if (lua_isnil(L, index))
         return NULL;
     luaL_checktype(L, index, LUA_TTABLE);
-    if ((int64_t)lua_rawlen(L, index) != count)
-        bind_fail(L, "logp: %llu numbers for %" PRId64 " response tokens",
-                  (unsigned long long)lua_rawlen(L, index), count);
+    if ((int64_t)bind_count(L, index) != count)
+        bind_fail(L, "logp: %zu numbers for %" PRId64 " response tokens",
+                  bind_count(L, index), count);
     items = bind_buffer(L, (size_t)count, sizeof *items);
     for (int64_t i = 0; i < count; i++) {
         lua_rawgeti(L, index, i + 1);
@@ -186,9 +186,9 @@ static uint8_t *samples_marks(lua_State *L, int index, int64_t count)
     if (lua_isnil(L, index))
         return NULL;
     luaL_checktype(L, index, LUA_TTABLE);
-    if ((int64_t)lua_rawlen(L, index) != count)
-        bind_fail(L, "own: %llu marks for %" PRId64 " response tokens",
-                  (unsigned long long)lua_rawlen(L, index), count);
+    if ((int64_t)bind_count(L, index) != count)
+        bind_fail(L, "own: %zu marks for %" PRId64 " response tokens",
+                  bind_count(L, index), count);
     items = bind_buffer(L, (size_t)count, sizeof *items);
     for (int64_t i = 0; i < count; i++) {
         if (lua_rawgeti(L, index, i + 1) != LUA_TBOOLEAN)

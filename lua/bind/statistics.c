@@ -15,7 +15,7 @@ static double *list_numbers(lua_State *L, int index, const char *what, size_t *c
     index = lua_absindex(L, index);
     if (!lua_istable(L, index))
         bind_fail(L, "%s: a list of numbers is needed, not a %s", what, luaL_typename(L, index));
-    *count = lua_rawlen(L, index);
+    *count = bind_count(L, index);
     numbers = bind_buffer(L, *count, sizeof *numbers);
     for (size_t i = 0; i < *count; i++) {
         if (lua_rawgeti(L, index, (lua_Integer)i + 1) != LUA_TNUMBER)
@@ -55,17 +55,17 @@ static double *list_rows(lua_State *L, int index, const char *what, size_t *rows
     index = lua_absindex(L, index);
     if (!lua_istable(L, index))
         bind_fail(L, "%s: a list of rows is needed, not a %s", what, luaL_typename(L, index));
-    *rows = lua_rawlen(L, index);
+    *rows = bind_count(L, index);
     *width = 0;
     if (*rows && lua_rawgeti(L, index, 1) == LUA_TTABLE)
-        *width = lua_rawlen(L, -1);
+        *width = bind_count(L, -1);
     numbers = bind_buffer(L, *rows * *width, sizeof *numbers);
     for (size_t r = 0; r < *rows; r++) {
         if (lua_rawgeti(L, index, (lua_Integer)r + 1) != LUA_TTABLE)
             bind_fail(L, "%s: row %zu is a %s, not a list", what, r + 1, luaL_typename(L, -1));
-        if (lua_rawlen(L, -1) != *width)
+        if (bind_count(L, -1) != *width)
             bind_fail(L, "%s: row %zu has %zu numbers, the first %zu", what, r + 1,
-                      (size_t)lua_rawlen(L, -1), *width);
+                      bind_count(L, -1), *width);
         for (size_t i = 0; i < *width; i++) {
             if (lua_rawgeti(L, -1, (lua_Integer)i + 1) != LUA_TNUMBER)
                 bind_fail(L, "%s: number %zu of row %zu is a %s", what, i + 1, r + 1,
@@ -136,8 +136,8 @@ static int statistics_ppi(lua_State *L)
         if (rows != d.others || width != d.terms)
             bind_fail(L, "others_x has %zu rows of %zu; %zu of %zu are needed", rows, width,
                       d.others, d.terms);
-        if (lua_getfield(L, 1, "x"), lua_rawlen(L, -1) != d.rows)
-            bind_fail(L, "x has %zu rows and people %zu numbers", (size_t)lua_rawlen(L, -1),
+        if (lua_getfield(L, 1, "x"), bind_count(L, -1) != d.rows)
+            bind_fail(L, "x has %zu rows and people %zu numbers", bind_count(L, -1),
                       d.rows);
     }
     d.lambda = bind_field_number(L, 1, "lambda", NAN);
@@ -298,7 +298,7 @@ static int select_committee(lua_State *L)
     hone_error err = { 0 };
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    members = lua_rawlen(L, 1);
+    members = bind_count(L, 1);
     for (size_t m = 0; m < members; m++) {
         int top = lua_gettop(L);
         const double *p;

@@ -195,7 +195,7 @@ static int tensor_zeros(lua_State *L)
     lua_Unsigned dims;
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    dims = lua_rawlen(L, 1);
+    dims = bind_count(L, 1);
     if (dims > HONE_DIMS)
         bind_fail(L, "a tensor has at most %d dimensions", HONE_DIMS);
     for (lua_Unsigned i = 0; i < dims; i++) {
