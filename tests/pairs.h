@@ -95,8 +95,9 @@ static inline hone_judgements *simulate(size_t n, size_t count, size_t workers, 
 
     ck_ok(hone_judgements_new(&j, HONE_PAIR, &err));
     for (size_t i = 0; i < count; i++) {
-        size_t a = hone_random_below(&random, n), b = hone_random_below(&random, n - 1);
-        size_t w = hone_random_below(&random, workers);
+        size_t a = (size_t)hone_random_below(&random, n);
+        size_t b = (size_t)hone_random_below(&random, n - 1);
+        size_t w = (size_t)hone_random_below(&random, workers);
         double d;
         b += b >= a;
         d = 2 * ((double)a - (double)b) / (double)n;

@@ -100,8 +100,8 @@ static const char *const plain[] = {
     ROW("{\"z\":[true,false,null,{}],\"a\":{\"c\":[],\"b\":{\"y\":1,\"x\":2}},\"ab\":1,\"aa\":2}"),
     ROW("{}") " ",
     " { \"content\" : 1 ,\t\"answers\":{ \"b\" : [ 1 , 2 ], \"a\":2},\"annotator\":\"y\"}",
-    "{\"item\":\"abc\",\"annotator\":\"ann\",\"answers\":{\"b\":1,\"a\":\"x\"},\"order\":[2,1],"
-        "\"seconds\":3.5,\"at\":1700000000.125,\"key\":\"k:1\"}",
+    ("{\"item\":\"abc\",\"annotator\":\"ann\",\"answers\":{\"b\":1,\"a\":\"x\"},\"order\":[2,1],"
+     "\"seconds\":3.5,\"at\":1700000000.125,\"key\":\"k:1\"}"),
     "{\"item\":\"abc\",\"annotator\":\"ann\",\"answers\":{},\"order\":[],\"seconds\":0,\"at\":1e9}",
     "{\"item\":\"abc\",\"annotator\":\"ann\",\"answers\":{},\"seconds\":0.1234567890123456789}",
 };
@@ -151,7 +151,7 @@ END_TEST
 START_TEST(broken_lines_are_never_taken_otherwise_than_parsed)
 {
     static const char bytes[] = "\"\\{}[],:0123456789.eE+-truefalsn \t\n\x7f\xc3\xa9\x01";
-    unsigned long state = 7;
+    uint64_t state = 7;
     int kept = 0;
 
     for (int round = 0; round < 20000; round++) {
@@ -163,8 +163,8 @@ START_TEST(broken_lines_are_never_taken_otherwise_than_parsed)
         for (int edit = 0; edit <= round % 3; edit++) {
             size_t place, byte;
             state = state * 6364136223846793005u + 1442695040888963407u;
-            place = (state >> 33) % n;
-            byte = (state >> 20) % (sizeof bytes - 1);
+            place = (size_t)(state >> 33) % n;
+            byte = (size_t)(state >> 20) % (sizeof bytes - 1);
             if (state >> 62 == 0 && n > 1)
                 memmove(line + place, line + place + 1, n-- - place);
             else if (state >> 62 == 1)

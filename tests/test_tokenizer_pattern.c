@@ -100,7 +100,7 @@ START_TEST(a_scanner_splits_as_its_expression_does)
     ck_assert_int_eq(bpe_pattern_known(scanned), known);
     ck_assert_int_eq(bpe_pattern_known(matched), BPE_PATTERN_AUTO);
     for (int round = 0; round < TEXTS; round++) {
-        size_t length = 1 + hone_random_below(&r, LENGTH), n = 0, start, stop;
+        size_t length = 1 + (size_t)hone_random_below(&r, LENGTH), n = 0, start, stop;
 
         while (length-- > 0)
             n += utf8_write(random_character(&r), text + n);
