@@ -277,8 +277,8 @@ static void packed_run(const struct gemm *s, const hone_gemm *kernels)
 struct few {
     const struct gemm *all;
     const hone_gemm *kernels;
-    const float *rows; /* packed */
-    int64_t piece;     /* columns */
+    const void *rows; /* packed */
+    int64_t piece;    /* columns */
 };
 
 static void few_piece(void *arg, int64_t i)
@@ -300,15 +300,15 @@ static void few_run(const struct gemm *s, const hone_gemm *kernels)
 {
     struct few t = {.all = s, .kernels = kernels};
     int64_t most = hone_context_threads(s->g->context) * PIECES;
+    int64_t size = packed_up(s->p.m, kernels->few_rows) * packed_up(s->p.k, kernels->unit);
     hone_buffer rows;
     hone_error err = {0};
 
-    if (hone_pool_take(s->g->pool, &rows, (size_t)(packed_up(s->p.m, 8) * s->p.k) * sizeof(float),
-                       &err)) {
+    if (hone_pool_take(s->g->pool, &rows, (size_t)size * kernels->width, &err)) {
         hone_graph_fail(s->g, err.code, "%s", err.message);
         return;
     }
-    kernels->pack_few(s->p.m, s->p.k, s->p.a, s->p.lda, rows.data);
+    kernels->pack_few(s->p.tb, s->p.m, s->p.k, s->p.a, s->p.lda, rows.data);
     t.rows = rows.data;
     t.piece = packed_up(s->p.n / most < PIECE_MOST ? s->p.n / most : PIECE_MOST, kernels->columns);
     t.piece = t.piece ? t.piece : kernels->columns;
@@ -337,23 +337,13 @@ static bool gemm_weight(struct gemm *s, const hone_gemm *kernels, bool few)
     return (s->p.b = hone_graph_real(s->g, (hone_tensor *)(uintptr_t)w)) != NULL;
 }
 
-/* Whether there are few rows: halves are multiplied only where there are more. */
-static bool gemm_few(const struct gemm *s, const hone_gemm *packed)
-{
-    bool half = s->p.half && s->g->half;
-
-    return !s->p.ta && s->p.m <= (half || !packed ? HONE_GEMM_FEW : packed->few);
-}
-
 static void gemm_run(struct gemm *s)
 {
     hone_graph *g = s->g;
-    const hone_gemm *kernels = s->p.k > 0 ? g->k->packed : NULL;
-    bool few = gemm_few(s, kernels);
+    const hone_gemm *kernels = s->p.k <= 0 ? NULL : s->p.half && g->half ? g->half : g->k->packed;
+    bool few = kernels && !s->p.ta && s->p.m <= kernels->few;
 
-    if (s->p.half && g->half && s->p.k > 0 && !few)
-        kernels = g->half;
-    if (s->p.m <= 0 || s->p.n <= 0 || !gemm_weight(s, kernels, kernels && few))
+    if (s->p.m <= 0 || s->p.n <= 0 || !gemm_weight(s, kernels, few))
         return;
     if (kernels) {
         (few ? few_run : packed_run)(s, kernels);

@@ -202,7 +202,7 @@ static int generate_open(generate *g, hone_error *err)
     if ((code = hone_graph_new(&g->graph, g->context, NULL, err)) ||
         (code = hone_batch_new(&g->batch, err)))
         return code;
-    g->together = g->graph->k->packed && !g->rules.model->half ? GENERATE_ROWS : HONE_GEMM_FEW;
+    g->together = g->graph->k->packed ? GENERATE_ROWS : HONE_GEMM_FEW;
     return hone_cache_new(&g->cache, g->slots + (int32_t)g->places_count, generate_capacity(g),
                           err);
 }

@@ -89,8 +89,7 @@ static inline void *hone_at(const hone_graph *g, const void *p, int64_t i)
 /* A product c [m, n] = op(a) op(b) + beta c, or + bias. */
 typedef struct hone_product {
     bool ta, tb;
-    bool half;          /* operands are rounded to bf16, where the processor has such products
-                           and more than HONE_GEMM_FEW rows are wanted */
+    bool half;          /* operands are rounded to bf16, where the processor has such products */
     int64_t m, n, k;
     const void *a;      /* elements between rows as stored: lda, ldb, ldc */
     int64_t lda;

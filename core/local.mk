@@ -185,7 +185,8 @@ core_kernels_libavx2_la_SOURCES = core/kernels/avx2.c
 core_kernels_libavx2_la_CPPFLAGS = $(CORE_CPPFLAGS) -DHONE_X86_64
 core_kernels_libavx2_la_CFLAGS = $(KERNEL_CFLAGS) $(AVX2_CFLAGS)
 core_kernels_libavx2_la_LDFLAGS =
-core_kernels_libavx512_la_SOURCES = core/kernels/avx512.c core/kernels/gemm_bf16.c
+core_kernels_libavx512_la_SOURCES = core/kernels/avx512.c core/kernels/gemm_bf16.c \
+	core/kernels/gemm_bf16.h core/kernels/gemm_bf16_few.c
 core_kernels_libavx512_la_CPPFLAGS = $(CORE_CPPFLAGS) -DHONE_X86_64
 core_kernels_libavx512_la_CFLAGS = $(KERNEL_CFLAGS) $(AVX512_CFLAGS)
 core_kernels_libavx512_la_LDFLAGS =

@@ -36,8 +36,10 @@ static int64_t f32_few_panel(int64_t m)
 }
 
 /* a [m, k] as panels of F32_FEW_ROWS rows, the last one narrower: [k, rows] each. */
-static void f32_few_pack(int64_t m, int64_t k, const float *a, int64_t lda, float *to)
+static void f32_few_pack(bool deep, int64_t m, int64_t k, const float *a, int64_t lda, void *out)
 {
+    float *to = out;
+    (void)deep;
     for (int64_t i = 0; i < m; i += F32_FEW_ROWS, a += F32_FEW_ROWS * lda, to += F32_FEW_ROWS * k) {
         int64_t rows = m - i < F32_FEW_ROWS ? m - i : F32_FEW_ROWS;
         switch (f32_few_panel(rows)) {
@@ -268,7 +270,7 @@ F32_INLINE void f32_few_wide(bool half, const struct f32_few *t, int64_t j, int6
 }
 
 /* c [m, n] = a b + beta base: a packed, m at most F32_FEW_MOST. */
-static void f32_few_multiply(bool deep, int64_t m, int64_t n, int64_t k, const float *x,
+static void f32_few_multiply(bool deep, int64_t m, int64_t n, int64_t k, const void *x,
                              hone_dtype dtype, const void *b, int64_t ldb, float beta,
                              const float *base, int64_t ld_base, float *c, int64_t ldc)
 {
@@ -298,6 +300,7 @@ static const hone_gemm f32_gemm_packed = {
     .pack_b = f32_pack_b,
     .multiply = f32_multiply,
     .few = F32_FEW_MOST,
+    .few_rows = 8,
     .pack_few = f32_few_pack,
     .multiply_few = f32_few_multiply,
 };

@@ -34,12 +34,13 @@ typedef struct hone_gemm {
                      float beta, const float *base, int64_t ld_base, float *c, int64_t ldc);
 
     /* Products of at most `few` rows (0: none), to the same bits, with b as it is stored: f32,
-     * or bf16. pack_few: all rows of a [m, k], into as many numbers, m rounded up to a
-     * multiple of 8. The others are as above; multiply_few is c = a b + beta base, for
-     * whole rows of a. n of a piece is a multiple of `columns`, but for the last. */
-    int64_t few;
-    void (*pack_few)(int64_t m, int64_t k, const float *a, int64_t lda, float *to);
-    void (*multiply_few)(bool deep, int64_t m, int64_t n, int64_t k, const float *a,
+     * or bf16. pack_few: all rows of a [m, k], for a b of which k runs along the rows or not,
+     * into as many numbers of `width` bytes, m rounded up to a multiple of `few_rows`, k of
+     * `unit`. The others are as above; multiply_few is c = a b + beta base, for whole rows of
+     * a. n of a piece is a multiple of `columns`, but for the last. */
+    int64_t few, few_rows;
+    void (*pack_few)(bool deep, int64_t m, int64_t k, const float *a, int64_t lda, void *to);
+    void (*multiply_few)(bool deep, int64_t m, int64_t n, int64_t k, const void *a,
                          hone_dtype dtype, const void *b, int64_t ldb, float beta,
                          const float *base, int64_t ld_base, float *c, int64_t ldc);
 } hone_gemm;

@@ -1,159 +1,40 @@
 /* gemm_bf16.c -- packed products of bf16 numbers with f32 sums, for x86-64.
  *
- * Numbers are rounded to bf16, to nearest even, while they are packed; what is stored as
- * bf16 is taken as it is. Two neighbours in k make a pair, 16 pairs a row of 64 bytes,
- * 16 rows a square: of a, a square is 16 rows by 32 of k; of b, 32 of k by 16 columns.
- * A panel is two squares wide. Matrix tiles (AMX: one square a register) and vectors
- * (AVX512-BF16: one row of a square a register) both read it.
+ * A panel is two squares wide (gemm_bf16.h). Matrix tiles (AMX: one square a register)
+ * and vectors (AVX512-BF16: one row of a square a register) both read it.
  *
  * Both add the two products of a pair to a sum without caring for numbers below the
  * least normal one; their roundings differ a little from each other. */
 #define _GNU_SOURCE
-#include "f32_vector.h"
-#include "gemm.h"
+#include "gemm_bf16.h"
 
 #include <cpuid.h>
-#include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SQUARE       16 /* rows of a square */
-#define PAIRS        16 /* in a row of it */
-#define UNIT         (2 * PAIRS)
-#define PANEL        (2 * SQUARE)
-#define SQUARE_WORDS (SQUARE * PAIRS)
-#define DEPTH        512
-
-#define VECTORS      __attribute__((target("avx512bf16"), always_inline)) static inline
-#define VECTOR_CODE  __attribute__((target("avx512bf16")))
-#define TILE_CODE    __attribute__((target("avx512bf16,amx-tile,amx-bf16")))
-
 /* ---- packing ---- */
-
-/* A vector of 16 pairs from 32 numbers in a row, of which n are there. */
-VECTORS __m512i bf16_along(hone_dtype dtype, const void *from, int64_t n)
-{
-    __mmask32 mask = n >= UNIT ? 0xffffffffu : (__mmask32)((1u << n) - 1);
-
-    if (dtype == HONE_BF16)
-        return _mm512_maskz_loadu_epi16(mask, from);
-    __m512 low = _mm512_maskz_loadu_ps((__mmask16)mask, from);
-    __m512 high = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), (const float *)from + 16);
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
-
-/* 16 neighbours, of which n are there, as the low halves of words. */
-VECTORS __m512i bf16_halves(hone_dtype dtype, const void *from, int64_t n)
-{
-    __mmask16 mask = (__mmask16)(n >= SQUARE ? 0xffffu : (1u << n) - 1);
-
-    if (dtype == HONE_BF16)
-        return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from));
-    return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from)));
-}
-
-/* 16 pairs from two source rows, `ld` apart; the second may be missing. */
-VECTORS __m512i bf16_across(hone_dtype dtype, const void *from, const void *next, int64_t n)
-{
-    __m512i low = bf16_halves(dtype, from, n);
-
-    if (!next)
-        return low;
-    return _mm512_or_si512(low, _mm512_slli_epi32(bf16_halves(dtype, next, n), 16));
-}
-
-static const void *bf16_at(hone_dtype dtype, const void *from, int64_t i)
-{
-    return (const char *)from + i * (dtype == HONE_BF16 ? 2 : 4);
-}
-
-/* A square of numbers [i, i + 16) by [p, p + 32); count and k: how many there are. If
- * `turned`, its rows run along what the source's do not. */
-VECTORS void bf16_square(bool deep, bool turned, int64_t count, int64_t k, hone_dtype dtype,
-                         const void *from, int64_t ld, uint32_t *to)
-{
-    union {
-        f32_vector f[SQUARE];
-        __m512i i[SQUARE];
-    } x;
-
-#pragma GCC unroll 16
-    for (int r = 0; r < SQUARE; r++) {
-        x.i[r] = _mm512_setzero_si512();
-        if (deep && r < count && k > 0)
-            x.i[r] = bf16_along(dtype, bf16_at(dtype, from, r * ld), k);
-        else if (!deep && 2 * r < k && count > 0)
-            x.i[r] =
-                bf16_across(dtype, bf16_at(dtype, from, 2 * r * ld),
-                            2 * r + 1 < k ? bf16_at(dtype, from, (2 * r + 1) * ld) : NULL, count);
-    }
-    if (turned)
-        f32_transpose(x.f);
-#pragma GCC unroll 16
-    for (int r = 0; r < SQUARE; r++)
-        _mm512_store_si512(to + r * PAIRS, x.i[r]);
-}
-
-VECTORS void bf16_pack(bool deep, bool turned, int64_t count, int64_t k, hone_dtype dtype,
-                       const void *from, int64_t ld, uint32_t *to)
-{
-    for (int64_t i = 0; i < count; i += PANEL)
-        for (int64_t p = 0; p < k; p += UNIT)
-            for (int64_t q = i; q < i + PANEL; q += SQUARE, to += SQUARE_WORDS)
-                bf16_square(deep, turned, count - q, k - p, dtype,
-                            q < count ? bf16_at(dtype, from, deep ? q * ld + p : p * ld + q) : from,
-                            ld, to);
-}
 
 /* One loop for each dtype, so that it is known inside. */
 VECTOR_CODE static void bf16_pack_a(int64_t count, int64_t k, bool deep, hone_dtype dtype,
                                     const void *from, int64_t ld, void *to)
 {
     if (dtype == HONE_BF16)
-        deep ? bf16_pack(true, false, count, k, HONE_BF16, from, ld, to)
-             : bf16_pack(false, true, count, k, HONE_BF16, from, ld, to);
+        deep ? bf16_pack(PANEL, true, false, count, k, HONE_BF16, from, ld, to)
+             : bf16_pack(PANEL, false, true, count, k, HONE_BF16, from, ld, to);
     else
-        deep ? bf16_pack(true, false, count, k, HONE_F32, from, ld, to)
-             : bf16_pack(false, true, count, k, HONE_F32, from, ld, to);
+        deep ? bf16_pack(PANEL, true, false, count, k, HONE_F32, from, ld, to)
+             : bf16_pack(PANEL, false, true, count, k, HONE_F32, from, ld, to);
 }
 
 VECTOR_CODE static void bf16_pack_b(int64_t count, int64_t k, bool deep, hone_dtype dtype,
                                     const void *from, int64_t ld, void *to)
 {
     if (dtype == HONE_BF16)
-        deep ? bf16_pack(true, true, count, k, HONE_BF16, from, ld, to)
-             : bf16_pack(false, false, count, k, HONE_BF16, from, ld, to);
+        deep ? bf16_pack(PANEL, true, true, count, k, HONE_BF16, from, ld, to)
+             : bf16_pack(PANEL, false, false, count, k, HONE_BF16, from, ld, to);
     else
-        deep ? bf16_pack(true, true, count, k, HONE_F32, from, ld, to)
-             : bf16_pack(false, false, count, k, HONE_F32, from, ld, to);
-}
-
-/* ---- the result ---- */
-
-struct bf16_result {
-    int64_t m, n;
-    float alpha, beta;
-    const float *base;
-    int64_t ld_base;
-    float *c;
-    int64_t ldc;
-};
-
-/* Rows [i, i + rows) by 16 columns from j, of sums 16 wide: what of them is there. */
-static inline void bf16_put(const struct bf16_result *to, int64_t i, int64_t j, int rows,
-                            const float *sums, int64_t ld)
-{
-    int64_t n = to->n - j;
-    __mmask16 mask = (__mmask16)(n >= 16 ? 0xffffu : n > 0 ? (1u << n) - 1 : 0);
-    __m512 alpha = _mm512_set1_ps(to->alpha), beta = _mm512_set1_ps(to->beta);
-
-    for (int64_t r = i; r < i + rows && r < to->m; r++, sums += ld) {
-        __m512 x = _mm512_mul_ps(_mm512_loadu_ps(sums), alpha);
-        if (to->beta != 0.0f)
-            x = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, to->base + r * to->ld_base + j), beta,
-                                x);
-        _mm512_mask_storeu_ps(to->c + r * to->ldc + j, mask, x);
-    }
+        deep ? bf16_pack(PANEL, true, true, count, k, HONE_F32, from, ld, to)
+             : bf16_pack(PANEL, false, false, count, k, HONE_F32, from, ld, to);
 }
 
 /* ---- vectors ---- */
@@ -208,12 +89,6 @@ static void bf16_vector_multiply(int64_t m, int64_t n, int64_t k, const void *a,
 
 /* ---- matrix tiles ---- */
 
-struct bf16_tile_config {
-    uint8_t palette, start, reserved[14];
-    uint16_t bytes[16]; /* of a row */
-    uint8_t rows[16];
-} __attribute__((aligned(64)));
-
 /* Both squares of a panel of a by both of one of b. */
 TILE_CODE static void bf16_tile(int64_t k, const uint32_t *a, const uint32_t *b,
                                 float out[PANEL * PANEL])
@@ -243,14 +118,9 @@ TILE_CODE static void bf16_tile_multiply(int64_t m, int64_t n, int64_t k, const 
                                          int64_t ld_base, float *c, int64_t ldc)
 {
     const struct bf16_result to = {m, n, alpha, beta, base, ld_base, c, ldc};
-    struct bf16_tile_config config = {.palette = 1};
     float sums[PANEL * PANEL] __attribute__((aligned(64)));
 
-    for (int t = 0; t < 8; t++) {
-        config.bytes[t] = 64;
-        config.rows[t] = SQUARE;
-    }
-    _tile_loadconfig(&config);
+    bf16_tiles_open();
     for (int64_t i = 0; i < m; i += PANEL)
         for (int64_t j = 0; j < n; j += PANEL) {
             bf16_tile(k, (const uint32_t *)a + i * k / 2, (const uint32_t *)b + j * k / 2, sums);
@@ -272,6 +142,10 @@ const hone_gemm hone_gemm_bf16_vectors = {
     .pack_a = bf16_pack_a,
     .pack_b = bf16_pack_b,
     .multiply = bf16_vector_multiply,
+    .few = BF16_FEW,
+    .few_rows = SQUARE,
+    .pack_few = hone_gemm_bf16_pack_few_vectors,
+    .multiply_few = hone_gemm_bf16_few_vectors,
 };
 
 const hone_gemm hone_gemm_bf16_tiles = {
@@ -284,6 +158,10 @@ const hone_gemm hone_gemm_bf16_tiles = {
     .pack_a = bf16_pack_a,
     .pack_b = bf16_pack_b,
     .multiply = bf16_tile_multiply,
+    .few = BF16_FEW,
+    .few_rows = SQUARE,
+    .pack_few = hone_gemm_bf16_pack_few_tiles,
+    .multiply_few = hone_gemm_bf16_few_tiles,
 };
 
 bool hone_gemm_tiles_allowed(void)

@@ -1,0 +1,309 @@
+/* gemm_bf16_few.c -- products of few rows with large weights, of bf16 numbers: decoding.
+ *
+ * The weights are read once, and multiplied with all rows while they are at hand; the bits
+ * are those of the packed product. Columns go in strips of 32, k in chunks of FEW_DEPTH.
+ *
+ * Matrix tiles take weights of which k runs along their rows as they lie in memory: 16
+ * rows by 32 of k are a square of a, x^T is b, and what comes out is c^T. The sums are the
+ * same: a tile's product of numbers is one multiply-add, whose factors may change places.
+ * All other weights (stored as f32, or across k, or of an end that is no whole square) are
+ * packed on the way, a chunk at a time, in the first cache.
+ *
+ * What comes next is fetched evenly, some lines each 32 of k: of the next strip, or, where
+ * k runs across the rows, the next rows of FEW_WIDE columns, which share a chunk. */
+#include "gemm_bf16.h"
+
+#include <string.h>
+
+#define FEW_DEPTH  128
+#define FEW_TILES  8 /* strips that share a chunk */
+#define FEW_WIDE   (FEW_TILES * PANEL)
+#define FEW_PANELS ((BF16_FEW + PANEL - 1) / PANEL)
+
+/* Sums of a strip: squares of rows by columns, or of columns by rows. */
+typedef float few_square[SQUARE * SQUARE];
+typedef struct few_sums {
+    few_square of[FEW_PANELS][2][2]; /* panel of rows, square of it, square of columns */
+} __attribute__((aligned(64))) few_sums;
+
+/* Where squares of weights are: bytes between rows, both squares, steps of 32 in k. */
+struct few_weights {
+    const char *at;
+    int64_t row, square, step;
+};
+
+/* What is fetched at each step. */
+struct few_ahead {
+    const char *from;
+    int64_t apart, rows, lines, step;
+};
+
+struct few {
+    bool deep, tiles;
+    int64_t m, n, k, wide; /* of a panel of x */
+    const uint32_t *x;
+    hone_dtype dtype;
+    const char *b;
+    int64_t ldb, width, apart; /* bytes: of a weight, between rows */
+    float beta;
+    const float *base;
+    int64_t ld_base;
+    float *c;
+    int64_t ldc;
+    void (*pack)(const struct few *t, int64_t count, int64_t k, const void *from, uint32_t *to);
+    void (*multiply)(const struct few *t, int64_t rows, int64_t k, const uint32_t *x,
+                     struct few_weights w, few_square (*sums)[2], struct few_ahead ahead);
+};
+
+/* ---- packing ---- */
+
+VECTORS void few_pack_rows(bool turned, int64_t m, int64_t k, const float *a, int64_t lda,
+                           void *to)
+{
+    if (m <= SQUARE)
+        bf16_pack(SQUARE, true, turned, m, k, HONE_F32, a, lda, to);
+    else
+        bf16_pack(PANEL, true, turned, m, k, HONE_F32, a, lda, to);
+}
+
+VECTOR_CODE void hone_gemm_bf16_pack_few_vectors(bool deep, int64_t m, int64_t k, const float *a,
+                                                 int64_t lda, void *to)
+{
+    (void)deep;
+    few_pack_rows(false, m, k, a, lda, to);
+}
+
+VECTOR_CODE void hone_gemm_bf16_pack_few_tiles(bool deep, int64_t m, int64_t k, const float *a,
+                                               int64_t lda, void *to)
+{
+    if (deep)
+        few_pack_rows(true, m, k, a, lda, to);
+    else
+        few_pack_rows(false, m, k, a, lda, to);
+}
+
+/* A chunk of a strip. One loop for each dtype, so that it is known inside. */
+#define FEW_PACK(name, deep, turned)                                                               \
+    VECTOR_CODE static void name(const struct few *t, int64_t count, int64_t k, const void *from,  \
+                                 uint32_t *to)                                                     \
+    {                                                                                              \
+        if (t->dtype == HONE_BF16)                                                                 \
+            bf16_pack(PANEL, deep, turned, count, k, HONE_BF16, from, t->ldb, to);                 \
+        else                                                                                       \
+            bf16_pack(PANEL, deep, turned, count, k, HONE_F32, from, t->ldb, to);                  \
+    }
+
+FEW_PACK(few_pack_along, true, false)
+FEW_PACK(few_pack_turned, true, true)
+FEW_PACK(few_pack_across, false, false)
+
+/* ---- one strip, one chunk ---- */
+
+static inline void few_fetch(struct few_ahead *ahead)
+{
+    for (int64_t r = 0; r < ahead->rows; r++)
+        for (int64_t i = 0; i < ahead->lines; i++)
+            __builtin_prefetch(ahead->from + r * ahead->apart + i * 64, 0, 2);
+    ahead->from += ahead->step;
+}
+
+/* `rows` rows of x from its row `first` on. */
+VECTORS void few_vector_rows(int rows, int first, int64_t wide, int64_t k, const uint32_t *x,
+                             struct few_weights w, few_square (*sums)[2], struct few_ahead *ahead)
+{
+    float *out = sums[first / SQUARE][0] + first % SQUARE * SQUARE;
+    __m512 s[8][2];
+
+    x += first / SQUARE * SQUARE_WORDS + first % SQUARE * PAIRS;
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        s[r][0] = _mm512_load_ps(out + r * SQUARE);
+        s[r][1] = _mm512_load_ps(out + SQUARE * SQUARE + r * SQUARE);
+    }
+    for (int64_t p = 0; p < k; p += UNIT, x += wide * PAIRS, w.at += w.step) {
+        few_fetch(ahead);
+        for (int q = 0; q < PAIRS; q++) {
+            __m512bh left = (__m512bh)_mm512_load_si512(w.at + q * w.row);
+            __m512bh right = (__m512bh)_mm512_load_si512(w.at + w.square + q * w.row);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++) {
+                __m512bh one = (__m512bh)_mm512_set1_epi32((int)x[r * PAIRS + q]);
+                s[r][0] = _mm512_dpbf16_ps(s[r][0], one, left);
+                s[r][1] = _mm512_dpbf16_ps(s[r][1], one, right);
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        _mm512_store_ps(out + r * SQUARE, s[r][0]);
+        _mm512_store_ps(out + SQUARE * SQUARE + r * SQUARE, s[r][1]);
+    }
+}
+
+VECTOR_CODE static void few_vectors(const struct few *t, int64_t rows, int64_t k, const uint32_t *x,
+                                    struct few_weights w, few_square (*sums)[2],
+                                    struct few_ahead ahead)
+{
+    for (int i = 0; i < rows; i += 8, ahead.rows = 0) {
+        if (rows - i > 4)
+            few_vector_rows(8, i, t->wide, k, x, w, sums, &ahead);
+        else if (rows - i > 2)
+            few_vector_rows(4, i, t->wide, k, x, w, sums, &ahead);
+        else if (rows - i > 1)
+            few_vector_rows(2, i, t->wide, k, x, w, sums, &ahead);
+        else
+            few_vector_rows(1, i, t->wide, k, x, w, sums, &ahead);
+    }
+}
+
+#define FEW_DOT(sum, x, w)                                                                         \
+    do {                                                                                           \
+        if (turned)                                                                                \
+            _tile_dpbf16ps(sum, w, x);                                                             \
+        else                                                                                       \
+            _tile_dpbf16ps(sum, x, w);                                                             \
+    } while (0)
+
+/* turned: weights are the left side; both: squares of x. */
+TILES void few_tile(bool turned, bool both, int64_t wide, int64_t k, const uint32_t *x,
+                    struct few_weights w, few_square (*sums)[2], struct few_ahead *ahead)
+{
+    _tile_loadd(0, sums[0][0], 64);
+    _tile_loadd(1, sums[0][1], 64);
+    if (both) {
+        _tile_loadd(2, sums[1][0], 64);
+        _tile_loadd(3, sums[1][1], 64);
+    }
+    for (int64_t p = 0; p < k; p += UNIT, x += wide * PAIRS, w.at += w.step) {
+        few_fetch(ahead);
+        _tile_loadd(4, w.at, w.row);
+        _tile_loadd(6, x, 64);
+        FEW_DOT(0, 6, 4);
+        _tile_loadd(5, w.at + w.square, w.row);
+        FEW_DOT(1, 6, 5);
+        if (both) {
+            _tile_loadd(7, x + SQUARE_WORDS, 64);
+            FEW_DOT(2, 7, 4);
+            FEW_DOT(3, 7, 5);
+        }
+    }
+    _tile_stored(0, sums[0][0], 64);
+    _tile_stored(1, sums[0][1], 64);
+    if (both) {
+        _tile_stored(2, sums[1][0], 64);
+        _tile_stored(3, sums[1][1], 64);
+    }
+}
+
+TILE_CODE static void few_tiles(const struct few *t, int64_t rows, int64_t k, const uint32_t *x,
+                                struct few_weights w, few_square (*sums)[2],
+                                struct few_ahead ahead)
+{
+    __asm__ volatile("" ::: "memory"); /* the compiler does not know that tiles read it */
+    if (t->deep && rows > SQUARE)
+        few_tile(true, true, t->wide, k, x, w, sums, &ahead);
+    else if (t->deep)
+        few_tile(true, false, t->wide, k, x, w, sums, &ahead);
+    else if (rows > SQUARE)
+        few_tile(false, true, t->wide, k, x, w, sums, &ahead);
+    else
+        few_tile(false, false, t->wide, k, x, w, sums, &ahead);
+}
+
+/* Weights [p, p + k) of columns [j, j + count). */
+static void few_chunk(const struct few *t, int64_t j, int64_t count, int64_t p, int64_t k,
+                      few_sums *sums, struct few_ahead ahead)
+{
+    uint32_t packed[FEW_DEPTH * PANEL / 2] __attribute__((aligned(64)));
+    struct few_weights w = {t->b + (t->deep ? j * t->apart + p * t->width
+                                            : p * t->apart + j * t->width),
+                            t->apart, SQUARE * t->apart, UNIT * t->width};
+    const int64_t deep = (t->k + UNIT - 1) / UNIT * UNIT;
+
+    if (!t->tiles || !t->deep || t->dtype != HONE_BF16 || count < PANEL || k % UNIT) {
+        t->pack(t, count, k, w.at, packed);
+        w = (struct few_weights){(const char *)packed, 4 * PAIRS, 4 * SQUARE_WORDS,
+                                 8 * SQUARE_WORDS};
+    }
+    for (int64_t i = 0; i < t->m; i += PANEL, ahead.rows = 0)
+        t->multiply(t, t->m - i < PANEL ? t->m - i : PANEL, (k + UNIT - 1) / UNIT * UNIT,
+                    t->x + (i * deep + p * t->wide) / 2, w, sums->of[i / PANEL], ahead);
+}
+
+/* ---- the result ---- */
+
+VECTOR_CODE static void few_put(const struct few *t, bool first, int64_t j, few_sums *sums)
+{
+    const struct bf16_result to = {t->m, t->n, 1, first ? t->beta : 1, first ? t->base : t->c,
+                                   first ? t->ld_base : t->ldc, t->c, t->ldc};
+
+    for (int64_t i = 0; i < t->m; i += SQUARE)
+        for (int h = 0; h < 2; h++) {
+            float *square = sums->of[i / PANEL][i % PANEL / SQUARE][h];
+            if (t->tiles && t->deep)
+                f32_transpose((f32_vector *)square);
+            bf16_put(&to, i, j + h * SQUARE, SQUARE, square, SQUARE);
+        }
+}
+
+/* ---- all ---- */
+
+/* Strips from j on that share chunks. */
+static void few_region(const struct few *t, int64_t j, int64_t strips)
+{
+    const int64_t lines = t->width / 2;
+    few_sums sums[FEW_TILES];
+
+    for (int64_t from = 0; from < t->k; from += DEPTH) {
+        int64_t to = t->k - from < DEPTH ? t->k : from + DEPTH;
+        memset(sums, 0, (size_t)strips * sizeof *sums);
+        for (int64_t p = from; p < to; p += FEW_DEPTH)
+            for (int64_t i = 0; i < strips; i++) {
+                int64_t at = j + i * PANEL, count = t->n - at < PANEL ? t->n - at : PANEL;
+                struct few_ahead ahead = {t->b + (at + PANEL) * t->apart + p * t->width, t->apart,
+                                          PANEL, lines, UNIT * t->width};
+                if (!t->deep)
+                    ahead = (struct few_ahead){
+                        t->b + (p + FEW_DEPTH + FEW_DEPTH / FEW_TILES * i) * t->apart +
+                            j * t->width,
+                        t->apart, UNIT / FEW_TILES, lines * FEW_TILES,
+                        UNIT / FEW_TILES * t->apart};
+                few_chunk(t, at, count, p, to - p < FEW_DEPTH ? to - p : FEW_DEPTH, &sums[i],
+                          ahead);
+            }
+        for (int64_t i = 0; i < strips; i++)
+            few_put(t, from == 0, j + i * PANEL, &sums[i]);
+    }
+}
+
+static void few_run(const struct few *t)
+{
+    const int64_t wide = t->deep ? PANEL : FEW_WIDE;
+
+    for (int64_t j = 0; j < t->n; j += wide)
+        few_region(t, j, ((t->n - j < wide ? t->n - j : wide) + PANEL - 1) / PANEL);
+}
+
+void hone_gemm_bf16_few_vectors(bool deep, int64_t m, int64_t n, int64_t k, const void *a,
+                                hone_dtype dtype, const void *b, int64_t ldb, float beta,
+                                const float *base, int64_t ld_base, float *c, int64_t ldc)
+{
+    const int64_t width = dtype == HONE_BF16 ? 2 : 4;
+    const struct few t = {deep, false, m, n, k, m > SQUARE ? PANEL : SQUARE, a, dtype, b, ldb,
+                          width, ldb * width, beta, base, ld_base, c, ldc,
+                          deep ? few_pack_turned : few_pack_across, few_vectors};
+    few_run(&t);
+}
+
+TILE_CODE void hone_gemm_bf16_few_tiles(bool deep, int64_t m, int64_t n, int64_t k, const void *a,
+                                        hone_dtype dtype, const void *b, int64_t ldb, float beta,
+                                        const float *base, int64_t ld_base, float *c, int64_t ldc)
+{
+    const int64_t width = dtype == HONE_BF16 ? 2 : 4;
+    const struct few t = {deep, true, m, n, k, m > SQUARE ? PANEL : SQUARE, a, dtype, b, ldb,
+                          width, ldb * width, beta, base, ld_base, c, ldc,
+                          deep ? few_pack_along : few_pack_across, few_tiles};
+    bf16_tiles_open();
+    few_run(&t);
+    _tile_release();
+}
