@@ -1,6 +1,7 @@
 /* model_new.c -- models that no folder holds: random weights, copies. */
 #include "model.h"
 #include "param.h"
+#include "tensor.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,16 +11,45 @@ static bool new_is(const hone_param *param, const char *role)
     return strcmp(param->role, role) == 0;
 }
 
-/* Normal numbers of a stream named by the parameter: what others there are, and
- * in which order, changes nothing. */
-static void new_fill(hone_param *param, uint64_t seed, double deviation)
-{
-    hone_random r = hone_random_named(seed, param->weight_name);
-    int64_t count = hone_tensor_count(param->weight);
-    bool norm = new_is(param, "norm");
+struct fill {
+    hone_param *param;
+    hone_random random;
+    double deviation;
+    bool norm;
+};
 
-    for (int64_t i = 0; i < count; i++)
-        hone_tensor_set(param->weight, i, norm ? 1 : deviation * hone_random_normal(&r));
+enum { FILL_PIECE = 8192, FILL_STEP = 256, DRAWS = 2 /* of a normal number */ };
+
+static void new_fill_piece(void *arg, int64_t piece)
+{
+    const struct fill *fill = arg;
+    hone_tensor *weight = fill->param->weight;
+    hone_dtype dtype = hone_tensor_dtype(weight);
+    int64_t from = piece * FILL_PIECE, end = hone_tensor_count(weight);
+    hone_random r = fill->random;
+    double values[FILL_STEP];
+
+    end = end - from < FILL_PIECE ? end : from + FILL_PIECE;
+    r.counter = (uint64_t)from * DRAWS;
+    while (from < end) {
+        int64_t count = end - from < FILL_STEP ? end - from : FILL_STEP;
+        for (int64_t i = 0; i < count; i++)
+            values[i] = fill->norm ? 1 : fill->deviation * hone_random_normal(&r);
+        hone_convert(dtype, (char *)hone_tensor_data(weight) + (size_t)from * hone_dtype_size(dtype),
+                     HONE_F64, values, count);
+        from += count;
+    }
+}
+
+/* Normal numbers of a stream named by the parameter, each at a place of its own: what
+ * others there are, in which order, or how many threads, changes nothing. */
+static void new_fill(hone_context *context, hone_param *param, uint64_t seed, double deviation)
+{
+    struct fill fill = { param, hone_random_named(seed, param->weight_name), deviation,
+                         new_is(param, "norm") };
+
+    hone_parallel(context, (hone_tensor_count(param->weight) + FILL_PIECE - 1) / FILL_PIECE,
+                  new_fill_piece, &fill);
 }
 
 static int new_weights(hone_model *model, uint64_t seed, hone_error *err)
@@ -33,7 +63,7 @@ static int new_weights(hone_model *model, uint64_t seed, hone_error *err)
         bool output = new_is(param, "o") || new_is(param, "down");
 
         if (!param->tied_to)
-            new_fill(param, seed, output ? range / residual : range);
+            new_fill(model->context, param, seed, output ? range / residual : range);
     }
     return hone_config_close(&c);
 }
