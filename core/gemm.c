@@ -37,7 +37,7 @@
 #define SHARED_WIDE   384 /* columns of a shared b that are used at a time: of the second cache */
 #define PIECE_LEAST   96
 #define PIECE_MOST    384
-#define PIECES        4 /* for each thread, so that the slowest is waited for briefly */
+#define PIECES 4 /* for each thread, so that the slowest is waited for briefly */
 
 struct gemm {
     hone_graph *g;
@@ -99,7 +99,7 @@ struct packed {
     bool cut_columns; /* pieces are of columns, and a is shared; else the other way round */
     int64_t side, first, k0,
         k; /* shared: rows or columns [first, first + side), numbers [k0, k0 + k) */
-    int64_t long_side, piece;
+    int64_t long_side, pieces;
     char *shared; /* blocks of k in turn, each of whole panels */
     atomic_bool failed;
 };
@@ -191,12 +191,28 @@ static void packed_block(const struct packed *t, int64_t from, int64_t count, in
                         t->shared + packed_place(t, k->columns, p, j), p);
 }
 
+/* Panels of the longer side. */
+static int64_t packed_panels(const struct packed *t)
+{
+    int64_t wide = packed_wide(t, t->cut_columns);
+
+    return (t->long_side + wide - 1) / wide;
+}
+
+/* The first row or column of a piece: whole panels, as evenly as they go. */
+static int64_t packed_from(const struct packed *t, int64_t piece)
+{
+    int64_t from = piece * packed_panels(t) / t->pieces * packed_wide(t, t->cut_columns);
+
+    return from < t->long_side ? from : t->long_side;
+}
+
 static void packed_piece(void *arg, int64_t i)
 {
     struct packed *t = arg;
-    int64_t from = i * t->piece;
-    int64_t count = t->long_side - from < t->piece ? t->long_side - from : t->piece;
-    size_t size = (size_t)(t->piece * t->kernels->depth);
+    int64_t from = packed_from(t, i), count = packed_from(t, i + 1) - from;
+    int64_t panels = (packed_panels(t) + t->pieces - 1) / t->pieces;
+    size_t size = (size_t)(panels * packed_wide(t, t->cut_columns) * t->kernels->depth);
     hone_buffer own;
     hone_error err = {0};
 
@@ -211,14 +227,17 @@ static void packed_piece(void *arg, int64_t i)
     hone_pool_give(t->all->g->pool, &own);
 }
 
-/* Columns or rows of a piece: whole panels. */
+/* How many pieces: some for each thread, neither thin nor wide. */
 static int64_t packed_cut(const struct packed *t)
 {
-    int64_t wide = packed_wide(t, t->cut_columns);
-    int64_t piece = t->long_side / (hone_context_threads(t->all->g->context) * PIECES);
+    int64_t wide = packed_wide(t, t->cut_columns), panels = packed_panels(t);
+    int64_t threads = hone_context_threads(t->all->g->context), pieces = threads * PIECES;
 
-    piece = piece < PIECE_LEAST ? PIECE_LEAST : piece > PIECE_MOST ? PIECE_MOST : piece;
-    return packed_up(piece, wide);
+    while (pieces > threads && panels * wide < pieces * PIECE_LEAST)
+        pieces -= threads;
+    while (panels * wide > pieces * PIECE_MOST)
+        pieces += threads;
+    return pieces < panels ? pieces : panels;
 }
 
 /* One turn: what is shared, then every piece. */
@@ -226,16 +245,16 @@ static void packed_turn(struct packed *t)
 {
     hone_context *context = t->all->g->context;
     int64_t blocks = (t->k + t->kernels->depth - 1) / t->kernels->depth;
-    int64_t shares = packed_groups(t) * blocks, pieces = (t->long_side + t->piece - 1) / t->piece;
+    int64_t shares = packed_groups(t) * blocks;
 
     if ((double)t->side * (double)t->long_side * (double)t->k > TILE_WORK) {
         hone_parallel(context, shares, packed_share, t);
-        hone_parallel(context, pieces, packed_piece, t);
+        hone_parallel(context, t->pieces, packed_piece, t);
         return;
     }
     for (int64_t i = 0; i < shares; i++)
         packed_share(t, i);
-    for (int64_t i = 0; i < pieces; i++)
+    for (int64_t i = 0; i < t->pieces; i++)
         packed_piece(t, i);
 }
 
@@ -260,7 +279,7 @@ static void packed_run(const struct gemm *s, const hone_gemm *kernels)
         return;
     }
     t.shared = buffer.data;
-    t.piece = packed_cut(&t);
+    t.pieces = packed_cut(&t);
     for (t.first = 0; t.first < shorter; t.first += side)
         for (t.k0 = 0; t.k0 < s->p.k; t.k0 += most) {
             t.side = shorter - t.first < side ? shorter - t.first : side;

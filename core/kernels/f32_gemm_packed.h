@@ -15,7 +15,7 @@
 #else
 #define F32_TILE_ROWS 4
 #endif
-#define F32_TILE_DEPTH 384
+#define F32_TILE_DEPTH 768
 
 struct f32_tile {
     int64_t k;
