@@ -37,6 +37,34 @@ VECTOR_CODE static void bf16_pack_b(int64_t count, int64_t k, bool deep, hone_dt
              : bf16_pack(PANEL, false, false, count, k, HONE_F32, from, ld, to);
 }
 
+/* ---- the result ---- */
+
+struct bf16_result {
+    int64_t m, n;
+    float alpha, beta;
+    const float *base;
+    int64_t ld_base;
+    float *c;
+    int64_t ldc;
+};
+
+/* Rows [i, i + rows) by 16 columns from j, of sums 16 wide: what of them is there. */
+static inline void bf16_put(const struct bf16_result *to, int64_t i, int64_t j, int rows,
+                            const float *sums, int64_t ld)
+{
+    int64_t n = to->n - j;
+    __mmask16 mask = (__mmask16)(n >= 16 ? 0xffffu : n > 0 ? (1u << n) - 1 : 0);
+    __m512 alpha = _mm512_set1_ps(to->alpha), beta = _mm512_set1_ps(to->beta);
+
+    for (int64_t r = i; r < i + rows && r < to->m; r++, sums += ld) {
+        __m512 x = _mm512_mul_ps(_mm512_loadu_ps(sums), alpha);
+        if (to->beta != 0.0f)
+            x = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, to->base + r * to->ld_base + j), beta,
+                                x);
+        _mm512_mask_storeu_ps(to->c + r * to->ldc + j, mask, x);
+    }
+}
+
 /* ---- vectors ---- */
 
 #define VECTOR_ROWS 8

@@ -20,7 +20,8 @@
 
 #define VECTORS      __attribute__((target("avx512bf16"), always_inline)) static inline
 #define VECTOR_CODE  __attribute__((target("avx512bf16")))
-#define TILES        __attribute__((target("avx512bf16,amx-tile,amx-bf16"), always_inline)) static inline
+#define TILES \
+    __attribute__((target("avx512bf16,amx-tile,amx-bf16"), always_inline)) static inline
 #define TILE_CODE    __attribute__((target("avx512bf16,amx-tile,amx-bf16")))
 
 /* Products of few rows, in gemm_bf16_few.c; see gemm.h. */
@@ -112,34 +113,6 @@ VECTORS void bf16_pack(int wide, bool deep, bool turned, int64_t count, int64_t 
                 bf16_square(deep, turned, count - q, k - p, dtype,
                             q < count ? bf16_at(dtype, from, deep ? q * ld + p : p * ld + q) : from,
                             ld, to);
-}
-
-/* ---- the result ---- */
-
-struct bf16_result {
-    int64_t m, n;
-    float alpha, beta;
-    const float *base;
-    int64_t ld_base;
-    float *c;
-    int64_t ldc;
-};
-
-/* Rows [i, i + rows) by 16 columns from j, of sums 16 wide: what of them is there. */
-static inline void bf16_put(const struct bf16_result *to, int64_t i, int64_t j, int rows,
-                            const float *sums, int64_t ld)
-{
-    int64_t n = to->n - j;
-    __mmask16 mask = (__mmask16)(n >= 16 ? 0xffffu : n > 0 ? (1u << n) - 1 : 0);
-    __m512 alpha = _mm512_set1_ps(to->alpha), beta = _mm512_set1_ps(to->beta);
-
-    for (int64_t r = i; r < i + rows && r < to->m; r++, sums += ld) {
-        __m512 x = _mm512_mul_ps(_mm512_loadu_ps(sums), alpha);
-        if (to->beta != 0.0f)
-            x = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, to->base + r * to->ld_base + j), beta,
-                                x);
-        _mm512_mask_storeu_ps(to->c + r * to->ldc + j, mask, x);
-    }
 }
 
 /* ---- matrix tiles ---- */

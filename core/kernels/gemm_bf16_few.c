@@ -9,13 +9,15 @@
  * All other weights (stored as f32, or across k, or of an end that is no whole square) are
  * packed on the way, a chunk at a time, in the first cache.
  *
- * What comes next is fetched evenly, some lines each 32 of k: of the next strip, or, where
- * k runs across the rows, the next rows of FEW_WIDE columns, which share a chunk. */
+ * What comes next is fetched evenly, some lines each 32 of k: FEW_AHEAD steps on, in the same
+ * rows or those of the next strip; or, where k runs across the rows, the next rows of FEW_WIDE
+ * columns, which share a chunk. */
 #include "gemm_bf16.h"
 
 #include <string.h>
 
 #define FEW_DEPTH  128
+#define FEW_AHEAD  3
 #define FEW_TILES  8 /* strips that share a chunk */
 #define FEW_WIDE   (FEW_TILES * PANEL)
 #define FEW_PANELS ((BF16_FEW + PANEL - 1) / PANEL)
@@ -32,10 +34,10 @@ struct few_weights {
     int64_t row, square, step;
 };
 
-/* What is fetched at each step. */
+/* What is fetched at each step; after `left` steps it goes on at `next`. */
 struct few_ahead {
-    const char *from;
-    int64_t apart, rows, lines, step;
+    const char *from, *next;
+    int64_t apart, rows, lines, step, left;
 };
 
 struct few {
@@ -50,10 +52,19 @@ struct few {
     int64_t ld_base;
     float *c;
     int64_t ldc;
-    void (*pack)(const struct few *t, int64_t count, int64_t k, const void *from, uint32_t *to);
+    void (*pack)(const struct few *t, int64_t count, int64_t k, const char *from, uint32_t *to,
+                 struct few_ahead *ahead);
     void (*multiply)(const struct few *t, int64_t rows, int64_t k, const uint32_t *x,
-                     struct few_weights w, few_square (*sums)[2], struct few_ahead ahead);
+                     struct few_weights w, few_square (*sums)[2], struct few_ahead *ahead);
 };
+
+static inline void few_fetch(struct few_ahead *ahead)
+{
+    for (int64_t r = 0; r < ahead->rows; r++)
+        for (int64_t i = 0; i < ahead->lines; i++)
+            __builtin_prefetch(ahead->from + r * ahead->apart + i * 64, 0, 3);
+    ahead->from = --ahead->left ? ahead->from + ahead->step : ahead->next;
+}
 
 /* ---- packing ---- */
 
@@ -82,15 +93,26 @@ VECTOR_CODE void hone_gemm_bf16_pack_few_tiles(bool deep, int64_t m, int64_t k, 
         few_pack_rows(false, m, k, a, lda, to);
 }
 
-/* A chunk of a strip. One loop for each dtype, so that it is known inside. */
+/* A chunk of a strip. */
+VECTORS void few_pack(bool deep, bool turned, const struct few *t, hone_dtype dtype, int64_t count,
+                      int64_t k, const char *from, uint32_t *to, struct few_ahead *ahead)
+{
+    for (int64_t p = 0; p < k; p += UNIT, to += 2 * SQUARE_WORDS) {
+        few_fetch(ahead);
+        bf16_pack(PANEL, deep, turned, count, k - p < UNIT ? k - p : UNIT, dtype,
+                  from + p * (deep ? t->width : t->apart), t->ldb, to);
+    }
+}
+
+/* One loop for each dtype, so that it is known inside. */
 #define FEW_PACK(name, deep, turned)                                                               \
-    VECTOR_CODE static void name(const struct few *t, int64_t count, int64_t k, const void *from,  \
-                                 uint32_t *to)                                                     \
+    VECTOR_CODE static void name(const struct few *t, int64_t count, int64_t k, const char *from,  \
+                                 uint32_t *to, struct few_ahead *ahead)                            \
     {                                                                                              \
         if (t->dtype == HONE_BF16)                                                                 \
-            bf16_pack(PANEL, deep, turned, count, k, HONE_BF16, from, t->ldb, to);                 \
+            few_pack(deep, turned, t, HONE_BF16, count, k, from, to, ahead);                       \
         else                                                                                       \
-            bf16_pack(PANEL, deep, turned, count, k, HONE_F32, from, t->ldb, to);                  \
+            few_pack(deep, turned, t, HONE_F32, count, k, from, to, ahead);                        \
     }
 
 FEW_PACK(few_pack_along, true, false)
@@ -99,17 +121,9 @@ FEW_PACK(few_pack_across, false, false)
 
 /* ---- one strip, one chunk ---- */
 
-static inline void few_fetch(struct few_ahead *ahead)
-{
-    for (int64_t r = 0; r < ahead->rows; r++)
-        for (int64_t i = 0; i < ahead->lines; i++)
-            __builtin_prefetch(ahead->from + r * ahead->apart + i * 64, 0, 2);
-    ahead->from += ahead->step;
-}
-
 /* `rows` rows of x from its row `first` on. */
 VECTORS void few_vector_rows(int rows, int first, int64_t wide, int64_t k, const uint32_t *x,
-                             struct few_weights w, few_square (*sums)[2], struct few_ahead *ahead)
+                             struct few_weights w, few_square (*sums)[2])
 {
     float *out = sums[first / SQUARE][0] + first % SQUARE * SQUARE;
     __m512 s[8][2];
@@ -121,7 +135,6 @@ VECTORS void few_vector_rows(int rows, int first, int64_t wide, int64_t k, const
         s[r][1] = _mm512_load_ps(out + SQUARE * SQUARE + r * SQUARE);
     }
     for (int64_t p = 0; p < k; p += UNIT, x += wide * PAIRS, w.at += w.step) {
-        few_fetch(ahead);
         for (int q = 0; q < PAIRS; q++) {
             __m512bh left = (__m512bh)_mm512_load_si512(w.at + q * w.row);
             __m512bh right = (__m512bh)_mm512_load_si512(w.at + w.square + q * w.row);
@@ -142,17 +155,18 @@ VECTORS void few_vector_rows(int rows, int first, int64_t wide, int64_t k, const
 
 VECTOR_CODE static void few_vectors(const struct few *t, int64_t rows, int64_t k, const uint32_t *x,
                                     struct few_weights w, few_square (*sums)[2],
-                                    struct few_ahead ahead)
+                                    struct few_ahead *ahead)
 {
-    for (int i = 0; i < rows; i += 8, ahead.rows = 0) {
+    (void)ahead; /* packing fetched */
+    for (int i = 0; i < rows; i += 8) {
         if (rows - i > 4)
-            few_vector_rows(8, i, t->wide, k, x, w, sums, &ahead);
+            few_vector_rows(8, i, t->wide, k, x, w, sums);
         else if (rows - i > 2)
-            few_vector_rows(4, i, t->wide, k, x, w, sums, &ahead);
+            few_vector_rows(4, i, t->wide, k, x, w, sums);
         else if (rows - i > 1)
-            few_vector_rows(2, i, t->wide, k, x, w, sums, &ahead);
+            few_vector_rows(2, i, t->wide, k, x, w, sums);
         else
-            few_vector_rows(1, i, t->wide, k, x, w, sums, &ahead);
+            few_vector_rows(1, i, t->wide, k, x, w, sums);
     }
 }
 
@@ -175,7 +189,8 @@ TILES void few_tile(bool turned, bool both, int64_t wide, int64_t k, const uint3
         _tile_loadd(3, sums[1][1], 64);
     }
     for (int64_t p = 0; p < k; p += UNIT, x += wide * PAIRS, w.at += w.step) {
-        few_fetch(ahead);
+        if (ahead)
+            few_fetch(ahead);
         _tile_loadd(4, w.at, w.row);
         _tile_loadd(6, x, 64);
         FEW_DOT(0, 6, 4);
@@ -197,83 +212,146 @@ TILES void few_tile(bool turned, bool both, int64_t wide, int64_t k, const uint3
 
 TILE_CODE static void few_tiles(const struct few *t, int64_t rows, int64_t k, const uint32_t *x,
                                 struct few_weights w, few_square (*sums)[2],
-                                struct few_ahead ahead)
+                                struct few_ahead *ahead)
 {
-    __asm__ volatile("" ::: "memory"); /* the compiler does not know that tiles read it */
+    __asm__ volatile("" ::: "memory"); /* the compiler does not know what tiles read */
     if (t->deep && rows > SQUARE)
-        few_tile(true, true, t->wide, k, x, w, sums, &ahead);
+        few_tile(true, true, t->wide, k, x, w, sums, ahead);
     else if (t->deep)
-        few_tile(true, false, t->wide, k, x, w, sums, &ahead);
+        few_tile(true, false, t->wide, k, x, w, sums, ahead);
     else if (rows > SQUARE)
-        few_tile(false, true, t->wide, k, x, w, sums, &ahead);
+        few_tile(false, true, t->wide, k, x, w, sums, ahead);
     else
-        few_tile(false, false, t->wide, k, x, w, sums, &ahead);
+        few_tile(false, false, t->wide, k, x, w, sums, ahead);
+}
+
+/* Numbers of k, of those left in a block, that can be read in place; 0: none. */
+static int64_t few_in_place(const struct few *t, int64_t count, int64_t left)
+{
+    bool in_place = t->tiles && t->deep && t->dtype == HONE_BF16 && count == PANEL;
+
+    return in_place ? left / UNIT * UNIT : 0;
 }
 
 /* Weights [p, p + k) of columns [j, j + count). */
 static void few_chunk(const struct few *t, int64_t j, int64_t count, int64_t p, int64_t k,
-                      few_sums *sums, struct few_ahead ahead)
+                      few_sums *sums, struct few_ahead *ahead)
 {
+    const int64_t whole = (t->k + UNIT - 1) / UNIT * UNIT;
     uint32_t packed[FEW_DEPTH * PANEL / 2] __attribute__((aligned(64)));
     struct few_weights w = {t->b + (t->deep ? j * t->apart + p * t->width
                                             : p * t->apart + j * t->width),
                             t->apart, SQUARE * t->apart, UNIT * t->width};
-    const int64_t deep = (t->k + UNIT - 1) / UNIT * UNIT;
 
-    if (!t->tiles || !t->deep || t->dtype != HONE_BF16 || count < PANEL || k % UNIT) {
-        t->pack(t, count, k, w.at, packed);
+    if (few_in_place(t, count, k) != k) {
+        t->pack(t, count, k, w.at, packed, ahead);
         w = (struct few_weights){(const char *)packed, 4 * PAIRS, 4 * SQUARE_WORDS,
                                  8 * SQUARE_WORDS};
+        ahead = NULL;
     }
-    for (int64_t i = 0; i < t->m; i += PANEL, ahead.rows = 0)
+    for (int64_t i = 0; i < t->m; i += PANEL, ahead = NULL)
         t->multiply(t, t->m - i < PANEL ? t->m - i : PANEL, (k + UNIT - 1) / UNIT * UNIT,
-                    t->x + (i * deep + p * t->wide) / 2, w, sums->of[i / PANEL], ahead);
+                    t->x + (i * whole + p * t->wide) / 2, w, sums->of[i / PANEL], ahead);
 }
 
 /* ---- the result ---- */
 
-VECTOR_CODE static void few_put(const struct few *t, bool first, int64_t j, few_sums *sums)
+static __mmask16 few_mask(const struct few *t, int64_t j)
 {
-    const struct bf16_result to = {t->m, t->n, 1, first ? t->beta : 1, first ? t->base : t->c,
-                                   first ? t->ld_base : t->ldc, t->c, t->ldc};
-
-    for (int64_t i = 0; i < t->m; i += SQUARE)
-        for (int h = 0; h < 2; h++) {
-            float *square = sums->of[i / PANEL][i % PANEL / SQUARE][h];
-            if (t->tiles && t->deep)
-                f32_transpose((f32_vector *)square);
-            bf16_put(&to, i, j + h * SQUARE, SQUARE, square, SQUARE);
-        }
+    return (__mmask16)(t->n - j >= SQUARE ? 0xffffu : t->n > j ? (1u << (t->n - j)) - 1 : 0);
 }
+
+/* The square of rows from i and columns from j, of what is added to the product. */
+static void few_load(const struct few *t, int64_t i, int64_t j, float *square)
+{
+    const __mmask16 mask = few_mask(t, j);
+    f32_vector x[SQUARE];
+
+#pragma GCC unroll 16
+    for (int r = 0; r < SQUARE; r++)
+        x[r] = (f32_vector)_mm512_maskz_loadu_ps(i + r < t->m ? mask : 0,
+                                                 t->base + (i + r) * t->ld_base + j);
+    if (t->tiles && t->deep)
+        f32_transpose(x);
+#pragma GCC unroll 16
+    for (int r = 0; r < SQUARE; r++)
+        ((f32_vector *)square)[r] = x[r];
+}
+
+static void few_store(const struct few *t, int64_t i, int64_t j, const float *square)
+{
+    const __mmask16 mask = few_mask(t, j);
+    f32_vector x[SQUARE];
+
+#pragma GCC unroll 16
+    for (int r = 0; r < SQUARE; r++)
+        x[r] = ((const f32_vector *)square)[r];
+    if (t->tiles && t->deep)
+        f32_transpose(x);
+#pragma GCC unroll 16
+    for (int r = 0; r < SQUARE; r++)
+        if (i + r < t->m)
+            _mm512_mask_storeu_ps(t->c + (i + r) * t->ldc + j, mask, (__m512)x[r]);
+}
+
+/* total = sums + scale total */
+static void few_add(float scale, const float *sums, float *total)
+{
+    for (int r = 0; r < SQUARE * SQUARE; r += SQUARE) {
+        __m512 x = _mm512_load_ps(sums + r);
+        if (scale != 0.0f)
+            x = _mm512_fmadd_ps(_mm512_load_ps(total + r), _mm512_set1_ps(scale), x);
+        _mm512_store_ps(total + r, x);
+    }
+}
+
+#define FEW_EACH(t, i, h) for (int64_t i = 0; i < (t)->m; i += SQUARE) for (int h = 0; h < 2; h++)
+#define FEW_SQUARE(sums, i, h) (sums)->of[(i) / PANEL][(i) % PANEL / SQUARE][h]
 
 /* ---- all ---- */
 
-/* Strips from j on that share chunks. */
+static struct few_ahead few_begin(const struct few *t, int64_t j)
+{
+    const int64_t steps = (t->k + UNIT - 1) / UNIT, lines = t->width / 2;
+    const char *at = t->b + j * t->apart, *next = at + PANEL * t->apart;
+
+    if (!t->deep)
+        return (struct few_ahead){t->b + FEW_DEPTH * t->apart + j * t->width, NULL, t->apart,
+                                  UNIT / FEW_TILES, lines * FEW_TILES, UNIT / FEW_TILES * t->apart,
+                                  INT64_MAX};
+    if (steps <= FEW_AHEAD)
+        return (struct few_ahead){next, next, t->apart, PANEL, lines, UNIT * t->width, steps};
+    return (struct few_ahead){at + FEW_AHEAD * UNIT * t->width, next, t->apart, PANEL, lines,
+                              UNIT * t->width, steps - FEW_AHEAD};
+}
+
+/* Columns from j on, in strips that share chunks. */
 static void few_region(const struct few *t, int64_t j, int64_t strips)
 {
-    const int64_t lines = t->width / 2;
-    few_sums sums[FEW_TILES];
+    few_sums sums[FEW_TILES], totals[FEW_TILES];
+    struct few_ahead ahead = few_begin(t, j);
 
-    for (int64_t from = 0; from < t->k; from += DEPTH) {
-        int64_t to = t->k - from < DEPTH ? t->k : from + DEPTH;
+    for (int64_t s = 0; t->beta != 0.0f && s < strips; s++)
+        FEW_EACH(t, i, h)
+            few_load(t, i, j + s * PANEL + h * SQUARE, FEW_SQUARE(&totals[s], i, h));
+    for (int64_t from = 0, p = 0; from < t->k; from += DEPTH) {
+        const int64_t to = t->k - from < DEPTH ? t->k : from + DEPTH;
         memset(sums, 0, (size_t)strips * sizeof *sums);
-        for (int64_t p = from; p < to; p += FEW_DEPTH)
-            for (int64_t i = 0; i < strips; i++) {
-                int64_t at = j + i * PANEL, count = t->n - at < PANEL ? t->n - at : PANEL;
-                struct few_ahead ahead = {t->b + (at + PANEL) * t->apart + p * t->width, t->apart,
-                                          PANEL, lines, UNIT * t->width};
-                if (!t->deep)
-                    ahead = (struct few_ahead){
-                        t->b + (p + FEW_DEPTH + FEW_DEPTH / FEW_TILES * i) * t->apart +
-                            j * t->width,
-                        t->apart, UNIT / FEW_TILES, lines * FEW_TILES,
-                        UNIT / FEW_TILES * t->apart};
-                few_chunk(t, at, count, p, to - p < FEW_DEPTH ? to - p : FEW_DEPTH, &sums[i],
-                          ahead);
-            }
-        for (int64_t i = 0; i < strips; i++)
-            few_put(t, from == 0, j + i * PANEL, &sums[i]);
+        while (p < to) {
+            int64_t count = t->n - j, k = few_in_place(t, count < PANEL ? count : PANEL, to - p);
+            k = k ? k : to - p < FEW_DEPTH ? to - p : FEW_DEPTH;
+            for (int64_t s = 0; s < strips; s++, count -= PANEL)
+                few_chunk(t, j + s * PANEL, count < PANEL ? count : PANEL, p, k, &sums[s], &ahead);
+            p += k;
+        }
+        for (int64_t s = 0; s < strips; s++)
+            FEW_EACH(t, i, h)
+                few_add(from ? 1 : t->beta, FEW_SQUARE(&sums[s], i, h),
+                        FEW_SQUARE(&totals[s], i, h));
     }
+    for (int64_t s = 0; s < strips; s++)
+        FEW_EACH(t, i, h)
+            few_store(t, i, j + s * PANEL + h * SQUARE, FEW_SQUARE(&totals[s], i, h));
 }
 
 static void few_run(const struct few *t)
