@@ -9,14 +9,15 @@
  * All other weights (stored as f32, or across k, or of an end that is no whole square) are
  * packed on the way, a chunk at a time, in the first cache.
  *
- * What comes next is fetched evenly, some lines each 32 of k: FEW_AHEAD steps on, in the same
- * rows or those of the next strip; or, where k runs across the rows, the next rows of FEW_WIDE
- * columns, which share a chunk. */
+ * What comes next is fetched evenly, a line of each of 32 rows at a time: FEW_AHEAD lines on,
+ * or in the next strip; or, where k runs across the rows, the next rows of FEW_WIDE columns,
+ * which share a chunk. */
 #include "gemm_bf16.h"
 
 #include <string.h>
 
-#define FEW_DEPTH  128
+#define FEW_DEPTH  64 /* of a chunk, k along the rows; else FEW_ACROSS */
+#define FEW_ACROSS 32
 #define FEW_AHEAD  3
 #define FEW_TILES  8 /* strips that share a chunk */
 #define FEW_WIDE   (FEW_TILES * PANEL)
@@ -34,7 +35,7 @@ struct few_weights {
     int64_t row, square, step;
 };
 
-/* What is fetched at each step; after `left` steps it goes on at `next`. */
+/* What is fetched at a time; after `left` times it goes on at `next`. */
 struct few_ahead {
     const char *from, *next;
     int64_t apart, rows, lines, step, left;
@@ -42,11 +43,12 @@ struct few_ahead {
 
 struct few {
     bool deep, tiles;
-    int64_t m, n, k, wide; /* of a panel of x */
+    int64_t m, n, k;
+    int64_t depth, wide; /* of a chunk, of a panel of x */
     const uint32_t *x;
     hone_dtype dtype;
     const char *b;
-    int64_t ldb, width, apart; /* bytes: of a weight, between rows */
+    int64_t ldb, width, apart; /* the last two in bytes: of a weight, between rows */
     float beta;
     const float *base;
     int64_t ld_base;
@@ -97,11 +99,14 @@ VECTOR_CODE void hone_gemm_bf16_pack_few_tiles(bool deep, int64_t m, int64_t k, 
 VECTORS void few_pack(bool deep, bool turned, const struct few *t, hone_dtype dtype, int64_t count,
                       int64_t k, const char *from, uint32_t *to, struct few_ahead *ahead)
 {
-    for (int64_t p = 0; p < k; p += UNIT, to += 2 * SQUARE_WORDS) {
-        few_fetch(ahead);
-        bf16_pack(PANEL, deep, turned, count, k - p < UNIT ? k - p : UNIT, dtype,
-                  from + p * (deep ? t->width : t->apart), t->ldb, to);
-    }
+    for (int64_t p = 0; p < k; p += UNIT)
+        for (int64_t i = 0; i < PANEL; i += SQUARE, to += SQUARE_WORDS) {
+            const char *at = from + (deep ? i * t->apart + p * t->width
+                                          : p * t->apart + i * t->width);
+            if (i == 0 || dtype == HONE_F32)
+                few_fetch(ahead);
+            bf16_square(deep, turned, count - i, k - p, dtype, i < count ? at : from, t->ldb, to);
+        }
 }
 
 /* One loop for each dtype, so that it is known inside. */
@@ -310,26 +315,27 @@ static void few_add(float scale, const float *sums, float *total)
 
 /* ---- all ---- */
 
-static struct few_ahead few_begin(const struct few *t, int64_t j)
+static struct few_ahead few_begin(const struct few *t, int64_t j, int64_t strips)
 {
-    const int64_t steps = (t->k + UNIT - 1) / UNIT, lines = t->width / 2;
-    const char *at = t->b + j * t->apart, *next = at + PANEL * t->apart;
+    const int64_t lines = (t->k * t->width + 63) / 64, wide = strips * t->width / 2;
+    const char *at = t->b + j * (t->deep ? t->apart : t->width);
 
     if (!t->deep)
-        return (struct few_ahead){t->b + FEW_DEPTH * t->apart + j * t->width, NULL, t->apart,
-                                  UNIT / FEW_TILES, lines * FEW_TILES, UNIT / FEW_TILES * t->apart,
-                                  INT64_MAX};
-    if (steps <= FEW_AHEAD)
-        return (struct few_ahead){next, next, t->apart, PANEL, lines, UNIT * t->width, steps};
-    return (struct few_ahead){at + FEW_AHEAD * UNIT * t->width, next, t->apart, PANEL, lines,
-                              UNIT * t->width, steps - FEW_AHEAD};
+        return (struct few_ahead){at + t->depth * t->apart, at + FEW_WIDE * t->width, t->apart,
+                                  PANEL / wide, wide, PANEL / wide * t->apart,
+                                  t->k > t->depth ? (t->k - t->depth) * wide / PANEL + 1 : 1};
+    if (lines <= FEW_AHEAD)
+        return (struct few_ahead){at + PANEL * t->apart, at + PANEL * t->apart, t->apart, PANEL, 1,
+                                  64, lines};
+    return (struct few_ahead){at + FEW_AHEAD * 64, at + PANEL * t->apart, t->apart, PANEL, 1, 64,
+                              lines - FEW_AHEAD};
 }
 
 /* Columns from j on, in strips that share chunks. */
 static void few_region(const struct few *t, int64_t j, int64_t strips)
 {
     few_sums sums[FEW_TILES], totals[FEW_TILES];
-    struct few_ahead ahead = few_begin(t, j);
+    struct few_ahead ahead = few_begin(t, j, strips);
 
     for (int64_t s = 0; t->beta != 0.0f && s < strips; s++)
         FEW_EACH(t, i, h)
@@ -339,7 +345,7 @@ static void few_region(const struct few *t, int64_t j, int64_t strips)
         memset(sums, 0, (size_t)strips * sizeof *sums);
         while (p < to) {
             int64_t count = t->n - j, k = few_in_place(t, count < PANEL ? count : PANEL, to - p);
-            k = k ? k : to - p < FEW_DEPTH ? to - p : FEW_DEPTH;
+            k = k ? k : to - p < t->depth ? to - p : t->depth;
             for (int64_t s = 0; s < strips; s++, count -= PANEL)
                 few_chunk(t, j + s * PANEL, count < PANEL ? count : PANEL, p, k, &sums[s], &ahead);
             p += k;
@@ -354,10 +360,27 @@ static void few_region(const struct few *t, int64_t j, int64_t strips)
             few_store(t, i, j + s * PANEL + h * SQUARE, FEW_SQUARE(&totals[s], i, h));
 }
 
-static void few_run(const struct few *t)
+/* What of a product is the same for both kinds. */
+static struct few few_new(bool deep, int64_t m, int64_t n, int64_t k, const void *a,
+                          hone_dtype dtype, const void *b, int64_t ldb)
+{
+    const int64_t width = dtype == HONE_BF16 ? 2 : 4;
+
+    return (struct few){.deep = deep, .depth = deep ? FEW_DEPTH : FEW_ACROSS, .m = m, .n = n,
+                        .k = k, .wide = m > SQUARE ? PANEL : SQUARE, .x = a, .dtype = dtype,
+                        .b = b, .ldb = ldb, .width = width, .apart = ldb * width};
+}
+
+static void few_run(struct few *t, float beta, const float *base, int64_t ld_base, float *c,
+                    int64_t ldc)
 {
     const int64_t wide = t->deep ? PANEL : FEW_WIDE;
 
+    t->beta = beta;
+    t->base = base;
+    t->ld_base = ld_base;
+    t->c = c;
+    t->ldc = ldc;
     for (int64_t j = 0; j < t->n; j += wide)
         few_region(t, j, ((t->n - j < wide ? t->n - j : wide) + PANEL - 1) / PANEL);
 }
@@ -366,22 +389,23 @@ void hone_gemm_bf16_few_vectors(bool deep, int64_t m, int64_t n, int64_t k, cons
                                 hone_dtype dtype, const void *b, int64_t ldb, float beta,
                                 const float *base, int64_t ld_base, float *c, int64_t ldc)
 {
-    const int64_t width = dtype == HONE_BF16 ? 2 : 4;
-    const struct few t = {deep, false, m, n, k, m > SQUARE ? PANEL : SQUARE, a, dtype, b, ldb,
-                          width, ldb * width, beta, base, ld_base, c, ldc,
-                          deep ? few_pack_turned : few_pack_across, few_vectors};
-    few_run(&t);
+    struct few t = few_new(deep, m, n, k, a, dtype, b, ldb);
+
+    t.pack = deep ? few_pack_turned : few_pack_across;
+    t.multiply = few_vectors;
+    few_run(&t, beta, base, ld_base, c, ldc);
 }
 
 TILE_CODE void hone_gemm_bf16_few_tiles(bool deep, int64_t m, int64_t n, int64_t k, const void *a,
                                         hone_dtype dtype, const void *b, int64_t ldb, float beta,
                                         const float *base, int64_t ld_base, float *c, int64_t ldc)
 {
-    const int64_t width = dtype == HONE_BF16 ? 2 : 4;
-    const struct few t = {deep, true, m, n, k, m > SQUARE ? PANEL : SQUARE, a, dtype, b, ldb,
-                          width, ldb * width, beta, base, ld_base, c, ldc,
-                          deep ? few_pack_along : few_pack_across, few_tiles};
+    struct few t = few_new(deep, m, n, k, a, dtype, b, ldb);
+
+    t.tiles = true;
+    t.pack = deep ? few_pack_along : few_pack_across;
+    t.multiply = few_tiles;
     bf16_tiles_open();
-    few_run(&t);
+    few_run(&t, beta, base, ld_base, c, ldc);
     _tile_release();
 }
