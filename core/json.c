@@ -4,6 +4,7 @@
  * finds integers past 64 bits, which are read as numbers with a point: foreign
  * files hold them (int(1e30) as "no limit"). */
 #include "file.h"
+#include "json.h"
 #include "text.h"
 
 #include <hone/json.h>
@@ -135,6 +136,16 @@ static const char *json_message(const json_error_t *error)
     }
 }
 
+bool hone_json_short(const char *text, const json_error_t *why)
+{
+    static const char *const said[] = { "invalid token", "string or '}' expected" };
+
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (strncmp(why->text, said[i], strlen(said[i])) == 0)
+            return why->position > 0 && text[why->position - 1] == '"';
+    return json_error_code(why) == json_error_out_of_memory || !why->text[0];
+}
+
 int hone_json_parse(hone_json **out, const char *text, size_t n, const char *where,
                     hone_error *err)
 {
@@ -154,12 +165,14 @@ int hone_json_parse(hone_json **out, const char *text, size_t n, const char *whe
         s.text = wide;
     }
     *out = json_loadb(s.text, s.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    hone_free(wide);
     if (*out)
-        return HONE_OK;
-    if (json_error_code(&error) == json_error_out_of_memory)
-        return hone_fail_memory(err, where ? where : "JSON");
-    return json_fail_at(where, error.line, error.column, json_message(&error), err);
+        code = HONE_OK;
+    else if (hone_json_short(s.text, &error))
+        code = hone_fail_memory(err, where ? where : "JSON");
+    else
+        code = json_fail_at(where, error.line, error.column, json_message(&error), err);
+    hone_free(wide);
+    return code;
 }
 
 int hone_json_read(hone_json **out, const char *path, hone_error *err)

@@ -49,7 +49,7 @@ static int description_set(const hone_json **slot, const char *key, const json_t
 
     if (!object)
         *slot = object = json_object();
-    if (!object || json_object_set_new(object, key, copy)) /* takes the copy, also NULL */
+    if (json_object_set_new(object, key, copy)) /* takes the copy; both may be NULL */
         return hone_fail_memory(err, "attributes");
     return HONE_OK;
 }

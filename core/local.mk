@@ -54,6 +54,7 @@ core_libhone_la_SOURCES += core/inference_ppi.c
 core_libhone_la_SOURCES += core/instance.c
 core_libhone_la_SOURCES += core/instance.h
 core_libhone_la_SOURCES += core/json.c
+core_libhone_la_SOURCES += core/json.h
 core_libhone_la_SOURCES += core/json_write.c
 core_libhone_la_SOURCES += core/judgement.c
 core_libhone_la_SOURCES += core/judgement.h

@@ -252,18 +252,19 @@ static json_t *value_text_json(const char *text)
 }
 
 /* "[lo,hi]" as the macro wrote it: C numbers, so ".5" and "1." occur. */
-static json_t *value_range_json(const char *text)
+static int value_range_json(json_t **out, const char *text, hone_error *err)
 {
-    char *end;
-    double low, high;
+    char *comma = NULL, *end = NULL;
+    double low = 0, high = 0;
 
-    if (!text || *text != '[')
-        return NULL;
-    low = hone_strtod(text + 1, &end);
-    if (*end != ',')
-        return NULL;
-    high = hone_strtod(end + 1, &end);
-    return strcmp(end, "]") == 0 ? json_pack("[f,f]", low, high) : NULL;
+    if (*text == '[')
+        low = hone_strtod(text + 1, &comma);
+    if (comma && *comma == ',')
+        high = hone_strtod(comma + 1, &end);
+    if (!end || strcmp(end, "]") != 0)
+        return hone_fail(err, HONE_EINVAL, "the default %s is not \"[low,high]\"", text);
+    *out = json_pack("[f,f]", low, high);
+    return HONE_OK;
 }
 
 int hone_option_default(const hone_option *o, hone_json **out, hone_error *err)
@@ -278,9 +279,10 @@ int hone_option_default(const hone_option *o, hone_json **out, hone_error *err)
         *out = isfinite(o->real_default) ? json_real(o->real_default) : json_null();
         break;
     case HONE_OPTION_RANGE:
-        if (o->text_default && !(*out = value_range_json(o->text_default)))
-            return hone_fail(err, HONE_EINVAL, "the default %s is not \"[low,high]\"",
-                             o->text_default);
+        if (!o->text_default)
+            *out = json_null();
+        else if (value_range_json(out, o->text_default, err) != HONE_OK)
+            return HONE_EINVAL;
         break;
     case HONE_OPTION_INTS:
     case HONE_OPTION_REALS:
@@ -291,8 +293,6 @@ int hone_option_default(const hone_option *o, hone_json **out, hone_error *err)
         break;
     default: *out = value_text_json(o->text_default); break;
     }
-    if (!*out && !o->text_default)
-        *out = json_null();
     return *out ? HONE_OK : hone_fail_memory(err, "a default");
 }
 

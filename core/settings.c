@@ -4,6 +4,7 @@
  * message can say file:line; then it is merged over the files before: groups
  * by member, all else as a whole. */
 #include "settings.h"
+#include "data/reader.h"
 #include "file.h"
 #include "kinds.h"
 #include "options.h"
@@ -61,6 +62,14 @@ static json_t *settings_scalar(const config_setting_t *s)
     }
 }
 
+static bool settings_is_utf8(const config_setting_t *s)
+{
+    const char *text = config_setting_get_string(s);
+    size_t n = text ? strlen(text) : 0;
+
+    return data_utf8(text ? text : "", n) == n;
+}
+
 static int settings_convert(json_t **out, const config_setting_t *s, const char *path, int depth,
                             hone_error *err)
 {
@@ -70,8 +79,10 @@ static int settings_convert(json_t **out, const config_setting_t *s, const char 
     if (depth > SETTINGS_DEPTH)
         return settings_fail(s, path, "groups nested too deep", err);
     if (!config_setting_is_aggregate(s)) {
+        if (!settings_is_utf8(s))
+            return settings_fail(s, path, "the text is not valid UTF-8", err);
         *out = settings_scalar(s);
-        return *out ? HONE_OK : settings_fail(s, path, "the text is not valid UTF-8", err);
+        return *out ? HONE_OK : hone_fail_memory(err, "settings");
     }
     if (!(*out = group ? json_object() : json_array()))
         return hone_fail_memory(err, "settings");

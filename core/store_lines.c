@@ -188,6 +188,15 @@ static int lines_read(struct lines *l, hone_error *err)
     return code == HONE_OK ? lines_flush(l, err) : code;
 }
 
+/* Before what was read is committed: nothing may fail after that. */
+static int lines_reply(const struct lines *l, hone_json **reply, hone_error *err)
+{
+    *reply = json_pack("{s:I,s:I,s:I,s:I,s:I,s:O}", "lines", (json_int_t)l->count, "judgements",
+                       (json_int_t)l->made, "again", (json_int_t)l->again, "items",
+                       (json_int_t)l->items, "broken", (json_int_t)l->broken, "errors", l->errors);
+    return *reply ? HONE_OK : hone_fail_memory(err, l->path);
+}
+
 int hone_store_read_lines(hone_instance *store, const char *task, const char *path, bool keep,
                           hone_json **reply, hone_error *err)
 {
@@ -201,15 +210,15 @@ int hone_store_read_lines(hone_instance *store, const char *task, const char *pa
         code = HONE_OK; /* the caller's batch has it all */
     if (code == HONE_OK)
         code = l.page && l.errors ? lines_read(&l, err) : hone_fail_memory(err, path);
+    if (code == HONE_OK)
+        code = lines_reply(&l, reply, err);
     if (own && code == HONE_OK)
         code = hone_store_batch(store, HONE_STORE_COMMIT, err);
     else if (own)
         hone_store_batch(store, HONE_STORE_ROLLBACK, NULL);
-    if (code == HONE_OK) {
-        *reply = json_pack("{s:I,s:I,s:I,s:I,s:I,s:O}", "lines", (json_int_t)l.count, "judgements",
-                           (json_int_t)l.made, "again", (json_int_t)l.again, "items",
-                           (json_int_t)l.items, "broken", (json_int_t)l.broken, "errors", l.errors);
-        code = *reply ? HONE_OK : hone_fail_memory(err, path);
+    if (code != HONE_OK) {
+        json_decref(*reply);
+        *reply = NULL;
     }
     data_reader_close(&l.reader);
     store_rows_free(&l.rows);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,11 +178,17 @@ hone_json *support_json(const char *text)
     return json;
 }
 
+static void *support_json_alloc(size_t size)
+{
+    return hone_alloc(size, 1);
+}
+
 int support_run(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);
     int failed;
 
+    json_set_alloc_funcs(support_json_alloc, hone_free);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -42,7 +42,8 @@ char *support_read(const char *path, size_t *n); /* free with hone_free */
 void support_golden(const char *name, const char *message);
 /* JSON of a text, in which single quotes stand for double ones; hone_json_free. */
 hone_json *support_json(const char *text);
-/* Run a suite; the exit status for main. */
+/* Run a suite; the exit status for main. jansson allocates by hone_alloc from here on:
+ * its allocations fail with hone's, and are counted with them. */
 int support_run(Suite *suite);
 
 #endif

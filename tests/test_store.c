@@ -859,6 +859,14 @@ END_TEST
 
 /* ---- memory ---- */
 
+/* Allocations, when the store holds the definition of the task, which any call may bring. */
+static int64_t held(bool task)
+{
+    if (task)
+        json_decref(must(hone_store_list, "{'what': 'entries', 'task': 'm', 'limit': 1}"));
+    return hone_alloc_live();
+}
+
 /* Each call at the nth allocation's failure: it fails, leaves nothing behind in
  * memory or in the store, and works when there is memory again. */
 START_TEST(an_allocation_that_fails_changes_nothing)
@@ -885,18 +893,20 @@ START_TEST(an_allocation_that_fails_changes_nothing)
 
         for (uint64_t n = 1; code != HONE_OK; n++) {
             hone_json *request = support_json(calls[i].text), *reply;
-            int64_t before = hone_alloc_live();
+            int64_t before;
 
             json_object_set_new(request, "now", json_real(now));
+            before = held(i > 0);
             err = (hone_error){ 0 };
             hone_alloc_fail_after(n);
             code = calls[i].op(store, request, &reply, &err);
             hone_alloc_fail_after(0);
             ck_assert_msg(code == HONE_OK || code == HONE_ENOMEM, "%zu: %s", i, err.message);
-            ck_assert_int_eq(hone_alloc_live(), before);
             hone_json_free(reply);
+            if (code != HONE_OK)
+                ck_assert_int_eq(held(i > 0), before);
             hone_json_free(request);
-            ck_assert_uint_lt(n, 500);
+            ck_assert_uint_lt(n, 5000);
             if (code != HONE_OK && rows >= 0)
                 ck_assert_int_eq(number(must(hone_store_verify, "{}"), "rows"), rows);
             rows = number(must(hone_store_verify, "{}"), "rows");
@@ -929,8 +939,8 @@ START_TEST(lines_read_with_too_little_memory_leave_nothing)
         code = hone_store_read_lines(store, "t", file, true, &reply, &err);
         hone_alloc_fail_after(0);
         ck_assert_msg(code == HONE_OK || code == HONE_ENOMEM, "%s", err.message);
-        ck_assert_int_eq(hone_alloc_live(), before);
-        ck_assert_uint_lt(n, 500);
+        ck_assert(code == HONE_OK || hone_alloc_live() == before);
+        ck_assert_uint_lt(n, 5000);
     }
     ck_assert_int_eq(json_integer_value(json_object_get(reply, "broken")), 1);
     hone_json_free(reply);

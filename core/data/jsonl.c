@@ -3,6 +3,7 @@
  * A list is read an element at a time: a scan that knows only strings and
  * brackets finds where each ends, and jansson parses that much. So neither
  * file is in memory whole, and every row knows its line. */
+#include "../json.h"
 #include "load.h"
 
 #include <ctype.h>
@@ -33,7 +34,7 @@ static int jsonl_row(data_load *load, const char *text, size_t n, uint64_t line,
     row = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (row)
         return data_load_row(load, row, line, err);
-    if (json_error_code(&why) == json_error_out_of_memory)
+    if (hone_json_short(text, &why))
         return hone_fail_memory(err, "a row");
     at = line + (why.line > 0 ? (uint64_t)why.line - 1 : 0);
     return data_reader_fail(&load->reader, at, err, "column %d: %s", why.column, jsonl_why(&why));

@@ -18,7 +18,7 @@ static int text_row(data_load *load, const hone_text *text, uint64_t line, hone_
         return data_reader_fail(&load->reader, line, err, "a zero byte in text");
     value = json_stringn_nocheck(text->bytes, text->count);
     row = json_object();
-    if (!value || !row || json_object_set_new_nocheck(row, "text", value)) {
+    if (json_object_set_new_nocheck(row, "text", value)) { /* takes it; both may be NULL */
         json_decref(row);
         return hone_fail_memory(err, "a row");
     }

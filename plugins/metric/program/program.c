@@ -66,6 +66,18 @@ static json_t *question_text(const char *text)
     return text ? json_string(text) : json_null();
 }
 
+/* NULL where there is no memory; hone_free. */
+static char *question_dump(const json_t *json, size_t flags)
+{
+    size_t n = json ? json_dumpb(json, NULL, 0, flags) : 0;
+    char *text = n ? hone_alloc(n + 1, 1) : NULL;
+
+    if (text && json_dumpb(json, text, n, flags) == n)
+        return text;
+    hone_free(text);
+    return NULL;
+}
+
 /* NULL where a text is not UTF-8 (or there is no memory). */
 static json_t *question_line(const hone_samples *samples, size_t i)
 {
@@ -79,28 +91,33 @@ static json_t *question_line(const hone_samples *samples, size_t i)
         return NULL;
     }
     line = json_pack("{s:o, s:o}", "prompt", prompt, "response", response);
-    if (line && n >= 0)
-        json_object_set_new(line, "response_tokens", json_integer(n));
-    if (line && s->row)
-        json_object_set(line, "row", (json_t *)s->row);
+    if (line && ((n >= 0 && json_object_set_new(line, "response_tokens", json_integer(n))) ||
+                 (s->row && json_object_set(line, "row", (json_t *)s->row)))) {
+        json_decref(line);
+        return NULL;
+    }
     return line;
 }
 
 static int question_key(const struct program *o, question *q, hone_error *err)
 {
-    json_t *command = json_array(), *all;
+    json_t *command = json_array(), *all = NULL;
     char *text;
+    bool failed = false;
 
     for (size_t k = 0; k < o->command.count; k++)
-        json_array_append_new(command, json_string(o->command.items[k]));
-    all = json_pack("{s:o, s:s, s:O}", "command", command, "version", o->version, "sample",
-                    q->line);
-    text = all ? json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+        failed |= json_array_append_new(command, json_string(o->command.items[k])) != 0;
+    if (failed)
+        json_decref(command);
+    else
+        all = json_pack("{s:o, s:s, s:O}", "command", command, "version", o->version, "sample",
+                        q->line);
+    text = question_dump(all, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(all);
     if (!text)
         return hone_fail_memory(err, "a question");
     hone_digest(q->key, text, strlen(text));
-    free(text);
+    hone_free(text);
     return HONE_OK;
 }
 
@@ -181,13 +198,13 @@ static char *batch_input(question **batch, size_t count)
     for (size_t k = 0; k < count; k++) {
         json_t *line = json_pack("{s:I}", "id", (json_int_t)k);
         char *text = line && !json_object_update(line, batch[k]->line)
-                         ? json_dumps(line, JSON_COMPACT) : NULL, *grown;
+                         ? question_dump(line, JSON_COMPACT) : NULL, *grown;
         size_t n = text ? strlen(text) : 0;
 
         json_decref(line);
         grown = text ? hone_realloc(all, used + n + 2, 1) : NULL;
         if (!grown) {
-            free(text);
+            hone_free(text);
             hone_free(all);
             return NULL;
         }
@@ -195,7 +212,7 @@ static char *batch_input(question **batch, size_t count)
         memcpy(all + used, text, n);
         memcpy(all + used + n, "\n", 2);
         used += n + 1;
-        free(text);
+        hone_free(text);
     }
     return all;
 }

@@ -85,6 +85,20 @@ static json_t *list_value(sqlite3_stmt *stmt, int column, char type)
     }
 }
 
+/* Why there is no value: what stands there is no JSON, or memory is short. */
+static int list_fail(sqlite3_stmt *stmt, int column, const char *name, hone_error *err)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
+    hone_json *json = NULL;
+    int code = text ? hone_json_parse(&json, text, strlen(text), NULL, NULL) : HONE_ENOMEM;
+
+    hone_json_free(json);
+    if (code != HONE_EFORMAT)
+        return hone_fail_memory(err, "rows");
+    return hone_fail(err, HONE_EFORMAT, "row %lld: %s: what stands there is no JSON",
+                     (long long)sqlite3_column_int64(stmt, 0), name);
+}
+
 static int list_row(const lister *l, sqlite3_stmt *stmt, json_t *rows, hone_error *err)
 {
     json_t *row = json_object();
@@ -99,8 +113,8 @@ static int list_row(const lister *l, sqlite3_stmt *stmt, json_t *rows, hone_erro
         name[n] = '\0';
         if (!value || json_object_set_new(row, name, value)) {
             json_decref(row);
-            return hone_fail(err, HONE_EFORMAT, "row %lld: %s: what stands there is no JSON",
-                             (long long)sqlite3_column_int64(stmt, 0), name);
+            return value || at[n + 1] != 'j' ? hone_fail_memory(err, "rows")
+                                             : list_fail(stmt, column, name, err);
         }
         at += n + 2;
         at += *at == ' ';
