@@ -272,8 +272,10 @@ static void try_attention(int64_t cols, double scale, double cap)
 
     for (int64_t i = 0; i < s.n; i++)
         s.d[i] = s.f[i];
-    fast->attention_grad(SEEN, cols, s.f, dp.f, ld, scale, cap, cap > 0 ? raw.f : NULL, delta.f);
-    slow->attention_grad(SEEN, cols, s.d, dp.d, ld, scale, cap, cap > 0 ? raw.d : NULL, delta.d);
+    fast->attention_grad(SEEN, cols, s.f, dp.f, ld, scale, cap, cap > 0 ? raw.f : NULL, delta.f,
+                         low, high);
+    slow->attention_grad(SEEN, cols, s.d, dp.d, ld, scale, cap, cap > 0 ? raw.d : NULL, delta.d,
+                         low, high);
     check_each("attention_grad", &dp, 5e-6, 5e-7);
     twin *all[] = { &raw, &lse, &delta, &dp, &s, &again };
     for (int64_t i = 0; i < COUNT(all); i++)

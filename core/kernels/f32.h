@@ -11,6 +11,8 @@
 #include "f32_each.h"
 #include "f32_sums.h"
 
+#include "f32_attention.h"
+
 #include "f32_gemm.h"
 #if F32_WIDTH >= 8
 #include "f32_gemm_few.h"
@@ -49,6 +51,9 @@ const hone_kernels F32_TABLE = {
     .softmax = f32_softmax,
     .softmax_grad = f32_softmax_grad,
     .rope = f32_rope,
+#if F32_WIDTH >= 8
+    .attention_product = f32_attention_product,
+#endif
     .attention_softmax = f32_attention_softmax,
     .attention_grad = f32_attention_grad,
     .cross_entropy = f32_cross_entropy,

@@ -1,6 +1,6 @@
 /* f32_rows.h -- kernels of float that work row by row: norms, softmax, rotary
- * positions, attention scores. Sums over a row as in f32_sums.h; what there is one of
- * in a row is computed in double. */
+ * positions. Sums over a row as in f32_sums.h; what there is one of in a row is computed
+ * in double. */
 
 static void f32_rmsnorm(int64_t rows, int64_t d, const void *xv, const void *wv, double eps,
                         void *yv, void *invv)
@@ -150,71 +150,4 @@ static void f32_rope(int64_t rows, int64_t heads, int64_t d, const void *tablev,
                     y[i + half] = a * s + b * cosine[i];
                 }
         }
-}
-
-/* ---- attention ---- */
-
-/* The part of a row that is seen; false: nothing but minus infinity. */
-static bool f32_attention_row(int64_t n, float *s, float scale, float cap, float *lse, bool known)
-{
-    float k = scale;
-    if (cap > 0.0f) {
-        F32_EACH(n) s[i] = cap * f32_tanh(scale * s[i] / cap);
-        k = 1.0f;
-    } else if (scale < 0.0f) { /* the greatest would be the least */
-        F32_EACH(n) s[i] *= scale;
-        k = 1.0f;
-    }
-    if (known) {
-        float shift = *lse;
-        F32_EACH(n) s[i] = f32_exp(k * s[i] - shift);
-        return shift > -INFINITY || shift != shift;
-    }
-    float max = f32_max(n, s);
-    if (max == -INFINITY) {
-        *lse = max;
-        return false;
-    }
-    double sum = f32_exp_row(n, s, k, max, s);
-    *lse = (float)((double)k * max + log(sum));
-    float factor = (float)(1 / sum);
-    F32_EACH(n) s[i] *= factor;
-    return true;
-}
-
-static void f32_attention_softmax(int64_t rows, int64_t cols, void *sv, int64_t ld, double scale,
-                                  double cap, const int64_t *low, const int64_t *high, void *lsev,
-                                  bool known)
-{
-    float *s = sv, *lse = lsev;
-    for (int64_t r = 0; r < rows; r++, s += ld) {
-        int64_t to = high[r] < 0 ? 0 : high[r] > cols ? cols : high[r];
-        int64_t from = low[r] < 0 ? 0 : low[r] > to ? to : low[r];
-        if (!f32_attention_row(to - from, s + from, (float)scale, (float)cap, &lse[r], known))
-            from = to = 0;
-        for (int64_t i = 0; i < from; i++)
-            s[i] = 0.0f;
-        for (int64_t i = to; i < cols; i++)
-            s[i] = 0.0f;
-    }
-}
-
-static void f32_attention_grad(int64_t rows, int64_t cols, const void *pv, void *dpv, int64_t ld,
-                               double scale, double cap, const void *rawv, const void *deltav)
-{
-    const float *p = pv, *raw = rawv, *delta = deltav;
-    const float k = (float)scale, inner = cap > 0 ? (float)(scale / cap) : 0;
-    float *dp = dpv;
-    for (int64_t r = 0; r < rows; r++, p += ld, dp += ld) {
-        float shift = delta[r];
-        if (cap > 0) {
-            const float *score = raw + r * ld;
-            F32_EACH(cols) {
-                float t = f32_tanh(score[i] * inner);
-                dp[i] = p[i] * (dp[i] - shift) * k * ((1.0f - t) * (1.0f + t));
-            }
-        } else {
-            F32_EACH(cols) dp[i] = p[i] * (dp[i] - shift) * k;
-        }
-    }
 }

@@ -53,22 +53,48 @@ static double f32_dot(int64_t n, const void *xv, const void *yv)
     return total;
 }
 
+/* The greater one, or one that is NaN. */
+F32_INLINE float f32_greater(float x, float y)
+{
+    return x > y || x != x ? x : y;
+}
+
+/* The greatest of the first `whole` elements (a multiple of F32_LANES) and of `rest`. Some
+ * NaN may be passed over; nothing but NaN, before what fills up rest, is NaN. */
+F32_INLINE float f32_max_of(int64_t whole, const float *x, const float rest[F32_LANES])
+{
+    float lanes[F32_LANES];
+    memcpy(lanes, rest, sizeof lanes);
+    for (int64_t i = 0; i < whole; i += F32_LANES)
+        for (int l = 0; l < F32_LANES; l++)
+            lanes[l] = lanes[l] > x[i + l] ? lanes[l] : x[i + l];
+    float greatest[F32_LANES / 2];
+    for (int l = 0; l < F32_LANES / 2; l++)
+        greatest[l] = f32_greater(lanes[l], lanes[l + F32_LANES / 2]);
+#pragma GCC unroll 4
+    for (int half = F32_LANES / 4; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            greatest[l] = f32_greater(greatest[l], greatest[l + half]);
+    return greatest[0];
+}
+
+/* The last n % F32_LANES elements, filled up with -infinity; how many come before. */
+F32_INLINE int64_t f32_rest(int64_t n, const float *x, float rest[F32_LANES])
+{
+    int64_t whole = n - n % F32_LANES;
+    for (int l = 0; l < F32_LANES; l++)
+        rest[l] = -INFINITY;
+    memcpy(rest, x + whole, (size_t)(n - whole) * sizeof *x);
+    return whole;
+}
+
 /* The greatest element, -infinity of none. Some NaN may be passed over, for the sum of
  * exponents will show them; nothing but NaN is NaN. */
 static float f32_max(int64_t n, const float *x)
 {
-    float lanes[F32_LANES], max = -INFINITY;
-    int64_t i = 0;
-    for (int l = 0; l < F32_LANES; l++)
-        lanes[l] = -INFINITY;
-    for (; i + F32_LANES <= n; i += F32_LANES)
-        for (int l = 0; l < F32_LANES; l++)
-            lanes[l] = lanes[l] > x[i + l] ? lanes[l] : x[i + l];
-    for (int l = 0; i + l < n; l++)
-        lanes[l] = lanes[l] > x[i + l] ? lanes[l] : x[i + l];
-    for (int l = 0; l < F32_LANES; l++)
-        max = lanes[l] > max || lanes[l] != lanes[l] ? lanes[l] : max;
-    return max;
+    float rest[F32_LANES];
+    int64_t whole = f32_rest(n, x, rest);
+    return f32_max_of(whole, x, rest);
 }
 
 /* Sums of columns, in double, a strip of columns at a time. */

@@ -98,18 +98,26 @@ typedef struct hone_kernels {
     void (*rope)(int64_t rows, int64_t heads, int64_t d, const void *table, bool inverse,
                  const void *x, void *y, bool add);
 
+    /* c [m, n] = op(a) b, or c + op(a) b where `add`, of operands in the near caches, read as
+     * they lie; deep: a is stored as [m, k], else as [k, m]. An element is one chain of
+     * multiply-adds over k. NULL: none. */
+    void (*attention_product)(bool deep, int64_t m, int64_t n, int64_t k, const void *a,
+                              int64_t lda, const void *b, int64_t ldb, bool add, void *c,
+                              int64_t ldc);
     /* Attention probabilities from scores s [rows, cols] with row stride ld, in place: first
      * scale, then cap * tanh(. / cap) when cap > 0; row r sees columns [low[r], high[r]); what it
      * does not see becomes 0. lse [rows] = log of the sum of exponents. A row that sees nothing
-     * is all 0 with lse = -inf. With `known`, lse is given rather than written. */
+     * is all 0 with lse = -inf. With `known`, lse is given rather than written; else it may be
+     * NULL. */
     void (*attention_softmax)(int64_t rows, int64_t cols, void *s, int64_t ld, double scale,
                               double cap, const int64_t *low, const int64_t *high, void *lse,
                               bool known);
-    /* ds = p * (dp - delta[r]) * scale, times 1 - (capped/cap)^2 where cap > 0, in place of dp.
-     * `raw` [rows, cols] holds the scores before scale; only read when cap > 0. All three
-     * have row stride ld. */
+    /* ds = p * (dp - delta[r]) * scale, times 1 - (capped/cap)^2 where cap > 0, in place of dp;
+     * 0 where row r does not see. `raw` [rows, cols] holds the scores before scale; only read
+     * when cap > 0. All three have row stride ld. */
     void (*attention_grad)(int64_t rows, int64_t cols, const void *p, void *dp, int64_t ld,
-                           double scale, double cap, const void *raw, const void *delta);
+                           double scale, double cap, const void *raw, const void *delta,
+                           const int64_t *low, const int64_t *high);
 
     /* Logits [rows, vocab] of one chunk, after bias: divided by scale after the cap.
      * nll [rows] = -log softmax(z)[target]; logits become d(sum w * nll)/d(logits as given):

@@ -470,23 +470,25 @@ static void reference_attention_softmax(int64_t rows, int64_t cols, void *sv, in
         }
         for (int64_t j = 0; j < cols; j++)
             sum += max > -INFINITY ? exp(s[j] - max) : 0;
-        if (!known)
-            lse[r] = max + log(sum);
+        double total = known ? lse[r] : max + log(sum);
         for (int64_t j = 0; j < cols; j++)
-            s[j] = s[j] == -INFINITY ? 0 : exp(s[j] - lse[r]);
+            s[j] = s[j] == -INFINITY ? 0 : exp(s[j] - total);
+        if (lse)
+            lse[r] = total;
     }
 }
 
 static void reference_attention_grad(int64_t rows, int64_t cols, const void *pv, void *dpv,
                                      int64_t ld, double scale, double cap, const void *rawv,
-                                     const void *deltav)
+                                     const void *deltav, const int64_t *low, const int64_t *high)
 {
     const double *p = pv, *raw = rawv, *delta = deltav;
     double *dp = dpv;
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = r * ld; i < r * ld + cols; i++) {
+        for (int64_t j = 0, i = r * ld; j < cols; j++, i++) {
             double ds = p[i] * (dp[i] - delta[r]) * scale;
-            dp[i] = cap > 0 ? ds * soften_slope(scale * raw[i], cap) : ds;
+            ds = cap > 0 ? ds * soften_slope(scale * raw[i], cap) : ds;
+            dp[i] = low[r] <= j && j < high[r] ? ds : 0;
         }
 }
 
