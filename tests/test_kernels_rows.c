@@ -239,6 +239,35 @@ END_TEST
 
 /* ---- attention ---- */
 
+static void try_near(bool deep, int64_t m, int64_t n, int64_t k, bool add)
+{
+    int64_t lda = (deep ? k : m) + 2, ldb = n + 3, ldc = n + 1;
+    twin a = twin_random((deep ? m : k) * lda, 1), b = twin_random(k * ldb, 1);
+    twin c = twin_target(m * ldc, add);
+    /* between the rows, nothing may change */
+    for (int64_t i = 0; i < m; i++)
+        twin_set(&c, i * ldc + n, 77);
+    fast->attention_product(deep, m, n, k, a.f, lda, b.f, ldb, add, c.f, ldc);
+    slow->gemm(!deep, false, m, n, k, 1, a.d, lda, b.d, ldb, add, c.d, ldc);
+    check_each("attention_product", &c, 1e-6, 1e-6 + 1.5e-7 * (double)k);
+    twin_free(&a);
+    twin_free(&b);
+    twin_free(&c);
+}
+
+START_TEST(products_of_tiles_agree_in_every_shape)
+{
+    static const int64_t ms[] = { 0, 1, 2, 3, 5, 6, 7, 12, 13, 48 }, ks[] = { 0, 1, 3, 70 };
+    if (!use_table(_i) || !fast->attention_product)
+        return;
+    for (int64_t m = 0; m < COUNT(ms); m++)
+        for (int64_t n = 0; n < 70; n = n < 18 ? n + 1 : n + 5)
+            for (int64_t k = 0; k < COUNT(ks); k++)
+                for (int t = 0; t < 4; t++)
+                    try_near(t & 1, ms[m], n, ks[k], t & 2);
+}
+END_TEST
+
 enum { SEEN = 7 };
 
 static void try_attention(int64_t cols, double scale, double cap)
@@ -419,6 +448,7 @@ int main(void)
     add_tests(tcase, softmax_and_log_softmax_agree_also_in_place);
     add_tests(tcase, a_row_with_nan_stays_nan);
     add_tests(tcase, rotations_agree_and_the_inverse_undoes_them);
+    add_tests(tcase, products_of_tiles_agree_in_every_shape);
     add_tests(tcase, attention_sees_only_its_columns);
     add_tests(tcase, ranges_beyond_the_row_are_cut);
     add_tests(tcase, losses_and_their_gradients_agree);
