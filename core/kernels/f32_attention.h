@@ -11,7 +11,7 @@
 #include <immintrin.h>
 
 #if F32_WIDTH == 16
-#define F32_NEAR_ROWS 8 /* of 4 vectors: 6 */
+#define F32_NEAR_ROWS 9 /* of 4 vectors: 6 */
 #define F32_NEAR_VECTORS 4
 typedef __mmask16 f32_mask;
 #else
@@ -70,7 +70,7 @@ F32_INLINE void f32_near_block(int rows, int vectors, bool deep, const struct f3
     const int last = vectors - 1;
     const f32_mask mask = t->mask;
     const int64_t step = deep ? 1 : t->step, ldb = t->ldb;
-#pragma GCC unroll 8
+#pragma GCC unroll 9
     for (int r = 0; r < rows; r++) {
         a[r] = t->a + r * t->row;
         if (deep) /* or compilers find each row's address anew for each p */
@@ -86,7 +86,7 @@ F32_INLINE void f32_near_block(int rows, int vectors, bool deep, const struct f3
         for (int v = 0; v < last; v++)
             w[v] = *(const f32_loose_vector *)(b + v * F32_WIDTH);
         w[last] = f32_mask_load(mask, b + last * F32_WIDTH);
-#pragma GCC unroll 8
+#pragma GCC unroll 9
         for (int r = 0; r < rows; r++) {
             f32_vector x = (deep ? a[r][p] : a[0][p * step + r]) - (f32_vector){0};
 #pragma GCC unroll 4
@@ -94,7 +94,7 @@ F32_INLINE void f32_near_block(int rows, int vectors, bool deep, const struct f3
                 sums[r][v] += x * w[v];
         }
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 9
     for (int r = 0; r < rows; r++) {
         float *c = t->c + r * t->ldc;
         if (t->add) {
@@ -114,7 +114,7 @@ F32_INLINE void f32_near_block(int rows, int vectors, bool deep, const struct f3
 #if F32_WIDTH == 16
 #define F32_NEAR_BLOCKS(F, vectors)                                                                \
     F(1, vectors) F(2, vectors) F(3, vectors) F(4, vectors) F(5, vectors) F(6, vectors)            \
-    F(7, vectors) F(8, vectors)
+    F(7, vectors) F(8, vectors) F(9, vectors)
 #define F32_NEAR_BLOCKS_4(F) F(1, 4) F(2, 4) F(3, 4) F(4, 4) F(5, 4) F(6, 4)
 #else
 #define F32_NEAR_BLOCKS(F, vectors) F(1, vectors) F(2, vectors) F(3, vectors) F(4, vectors)
@@ -165,7 +165,8 @@ static void f32_attention_product(bool deep, int64_t m, int64_t n, int64_t k, co
     int64_t columns = wide * F32_WIDTH;
     struct f32_near t = {.k = k, .row = row, .step = lda, .ldb = ldb, .add = add, .ldc = ldc};
     for (int64_t j = 0; j < n; j += columns) {
-        int64_t left = n - j < columns ? n - j : columns, vectors = (left + F32_WIDTH - 1) / F32_WIDTH;
+        int64_t left = n - j < columns ? n - j : columns;
+        int64_t vectors = (left + F32_WIDTH - 1) / F32_WIDTH;
         t.b = b + j;
         t.mask = f32_mask_of(left - (vectors - 1) * F32_WIDTH);
         for (int64_t i = 0; i < m; i += rows) {

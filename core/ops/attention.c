@@ -71,7 +71,7 @@ static void attention_piece(void *arg, int64_t i)
     struct attention *a = arg;
     const struct piece *p = &a->pieces[i];
     const struct span *span = &a->spans[p->span];
-    int64_t rows = span_groups(a, span) ? a->group : HONE_TILE_ROWS, room;
+    int64_t rows = span_groups(a, span) ? a->group : least(HONE_TILE_ROWS, p->to - p->from), room;
     struct view view;
     struct tile t;
     hone_buffer buffer;
@@ -166,7 +166,8 @@ static void backward_tile(struct attention *a, const struct tile *t, struct back
     if (!a->dq && !a->dk)
         return;
     for (int64_t r = 0; r < t->rows; r++) {
-        double dot = k->dot(a->d, hone_at(a->g, dout, r * a->width), hone_at(a->g, out, r * a->width));
+        double dot = k->dot(a->d, hone_at(a->g, dout, r * a->width),
+                            hone_at(a->g, out, r * a->width));
         hone_convert(k->dtype, hone_at(a->g, b->delta.data, r), HONE_F64, &dot, 1);
     }
     hone_tile_score(t, a->dout, true, b->dp.data);
@@ -261,9 +262,10 @@ static bool attention_check(hone_graph *g, hone_tensor *q, hone_tensor *k, hone_
         !hone_check_float(g, "attention", v))
         return false;
     d = spec->heads > 0 ? hone_tensor_extent(q, 1) / spec->heads : 0;
-    if (q->dims == 2 && k->dims == 2 && hone_tensor_same_shape(k, v) && spec->kv_heads > 0 && d > 0 &&
-        spec->heads % spec->kv_heads == 0 && q->shape[0] == tokens && k->shape[0] == tokens &&
-        q->shape[1] == d * spec->heads && k->shape[1] == d * spec->kv_heads)
+    if (q->dims == 2 && k->dims == 2 && hone_tensor_same_shape(k, v) && spec->kv_heads > 0 &&
+        d > 0 && spec->heads % spec->kv_heads == 0 && q->shape[0] == tokens &&
+        k->shape[0] == tokens && q->shape[1] == d * spec->heads &&
+        k->shape[1] == d * spec->kv_heads)
         return true;
     hone_graph_fail(g, HONE_EINVAL,
                     "attention: q %s, k %s, v %s do not fit %" PRId64 " tokens, %" PRId64

@@ -37,7 +37,7 @@ void hone_view_init(struct view *view, const struct attention *a, const struct s
                            NULL, NULL };
 }
 
-/* An odd number of vectors, for rows that are a power of two apart share few cache lines. */
+/* An odd number of 16s: rows a power of two apart would fall into few sets of the caches. */
 int64_t hone_tile_stride(int64_t keys)
 {
     return ((keys + 15) / 16 | 1) * 16;
@@ -242,7 +242,8 @@ static void score_packed(const struct tile *t, const struct run *r, const void *
 void hone_tile_score(const struct tile *t, const void *x, bool values, void *s)
 {
     const struct attention *a = t->view->a;
-    const void *packed = values ? t->view->v : t->view->k, *rows = hone_at(a->g, x, hone_tile_row(t));
+    const void *packed = values ? t->view->v : t->view->k;
+    const void *rows = hone_at(a->g, x, hone_tile_row(t));
     struct run r;
 
     for (bool more = run_begin(t, &r); more; more = run_next(t, &r))
