@@ -1,26 +1,24 @@
 /* gemm_bf16_few.c -- products of few rows with large weights, of bf16 numbers: decoding.
  *
  * The weights are read once, and multiplied with all rows while they are at hand; the bits
- * are those of the packed product. Columns go in strips of 32, k in chunks of FEW_DEPTH.
+ * are those of the packed product. Columns go in strips of 32, k in steps of 32.
  *
  * Matrix tiles take weights of which k runs along their rows as they lie in memory: 16
  * rows by 32 of k are a square of a, x^T is b, and what comes out is c^T. The sums are the
  * same: a tile's product of numbers is one multiply-add, whose factors may change places.
  * All other weights (stored as f32, or across k, or of an end that is no whole square) are
- * packed on the way, a chunk at a time, in the first cache.
+ * packed on the way, a step at a time, in the first cache.
  *
  * What comes next is fetched evenly, a line of each of 32 rows at a time: FEW_AHEAD lines on,
- * or in the next strip; or, where k runs across the rows, the next rows of FEW_WIDE columns,
- * which share a chunk. */
+ * or in the next strip; or, where k runs across the rows, the next 32 rows of FEW_WIDE
+ * columns, whose strips go through a step together. */
 #include "gemm_bf16.h"
 
 #include <string.h>
 
-#define FEW_DEPTH  64 /* of a chunk, k along the rows; else FEW_ACROSS */
-#define FEW_ACROSS 32
-#define FEW_AHEAD  3
-#define FEW_TILES  8 /* strips that share a chunk */
-#define FEW_WIDE   (FEW_TILES * PANEL)
+#define FEW_AHEAD  4
+#define FEW_STRIPS 8 /* that go together */
+#define FEW_WIDE   (FEW_STRIPS * PANEL)
 #define FEW_PANELS ((BF16_FEW + PANEL - 1) / PANEL)
 
 /* Sums of a strip: squares of rows by columns, or of columns by rows. */
@@ -43,8 +41,7 @@ struct few_ahead {
 
 struct few {
     bool deep, tiles;
-    int64_t m, n, k;
-    int64_t depth, wide; /* of a chunk, of a panel of x */
+    int64_t m, n, k, wide; /* of a panel of x */
     const uint32_t *x;
     hone_dtype dtype;
     const char *b;
@@ -95,18 +92,16 @@ VECTOR_CODE void hone_gemm_bf16_pack_few_tiles(bool deep, int64_t m, int64_t k, 
         few_pack_rows(false, m, k, a, lda, to);
 }
 
-/* A chunk of a strip. */
+/* A step of a strip. */
 VECTORS void few_pack(bool deep, bool turned, const struct few *t, hone_dtype dtype, int64_t count,
                       int64_t k, const char *from, uint32_t *to, struct few_ahead *ahead)
 {
-    for (int64_t p = 0; p < k; p += UNIT)
-        for (int64_t i = 0; i < PANEL; i += SQUARE, to += SQUARE_WORDS) {
-            const char *at = from + (deep ? i * t->apart + p * t->width
-                                          : p * t->apart + i * t->width);
-            if (i == 0 || dtype == HONE_F32)
-                few_fetch(ahead);
-            bf16_square(deep, turned, count - i, k - p, dtype, i < count ? at : from, t->ldb, to);
-        }
+    for (int64_t i = 0; i < PANEL; i += SQUARE, to += SQUARE_WORDS) {
+        if (i == 0 || dtype == HONE_F32)
+            few_fetch(ahead);
+        bf16_square(deep, turned, count - i, k, dtype,
+                    i < count ? from + i * (deep ? t->apart : t->width) : from, t->ldb, to);
+    }
 }
 
 /* One loop for each dtype, so that it is known inside. */
@@ -124,7 +119,7 @@ FEW_PACK(few_pack_along, true, false)
 FEW_PACK(few_pack_turned, true, true)
 FEW_PACK(few_pack_across, false, false)
 
-/* ---- one strip, one chunk ---- */
+/* ---- one strip ---- */
 
 /* `rows` rows of x from its row `first` on. */
 VECTORS void few_vector_rows(int rows, int first, int64_t wide, int64_t k, const uint32_t *x,
@@ -230,28 +225,28 @@ TILE_CODE static void few_tiles(const struct few *t, int64_t rows, int64_t k, co
         few_tile(false, false, t->wide, k, x, w, sums, ahead);
 }
 
-/* Numbers of k, of those left in a block, that can be read in place; 0: none. */
-static int64_t few_in_place(const struct few *t, int64_t count, int64_t left)
+/* Numbers of k that columns [j, j + count) take at once, of those left in a block: all whole
+ * steps, where weights are read in place. */
+static int64_t few_depth(const struct few *t, int64_t count, int64_t left)
 {
-    bool in_place = t->tiles && t->deep && t->dtype == HONE_BF16 && count == PANEL;
+    bool in_place = t->tiles && t->deep && t->dtype == HONE_BF16 && count >= PANEL;
 
-    return in_place ? left / UNIT * UNIT : 0;
+    return left < UNIT ? left : in_place ? left / UNIT * UNIT : UNIT;
 }
 
 /* Weights [p, p + k) of columns [j, j + count). */
-static void few_chunk(const struct few *t, int64_t j, int64_t count, int64_t p, int64_t k,
+static void few_strip(const struct few *t, int64_t j, int64_t count, int64_t p, int64_t k,
                       few_sums *sums, struct few_ahead *ahead)
 {
     const int64_t whole = (t->k + UNIT - 1) / UNIT * UNIT;
-    uint32_t packed[FEW_DEPTH * PANEL / 2] __attribute__((aligned(64)));
+    uint32_t packed[2 * SQUARE_WORDS] __attribute__((aligned(64)));
     struct few_weights w = {t->b + (t->deep ? j * t->apart + p * t->width
                                             : p * t->apart + j * t->width),
                             t->apart, SQUARE * t->apart, UNIT * t->width};
 
-    if (few_in_place(t, count, k) != k) {
+    if (!t->tiles || !t->deep || t->dtype != HONE_BF16 || count < PANEL || k < UNIT) {
         t->pack(t, count, k, w.at, packed, ahead);
-        w = (struct few_weights){(const char *)packed, 4 * PAIRS, 4 * SQUARE_WORDS,
-                                 8 * SQUARE_WORDS};
+        w = (struct few_weights){(const char *)packed, 4 * PAIRS, 4 * SQUARE_WORDS, 0};
         ahead = NULL;
     }
     for (int64_t i = 0; i < t->m; i += PANEL, ahead = NULL)
@@ -321,9 +316,9 @@ static struct few_ahead few_begin(const struct few *t, int64_t j, int64_t strips
     const char *at = t->b + j * (t->deep ? t->apart : t->width);
 
     if (!t->deep)
-        return (struct few_ahead){at + t->depth * t->apart, at + FEW_WIDE * t->width, t->apart,
+        return (struct few_ahead){at + UNIT * t->apart, at + FEW_WIDE * t->width, t->apart,
                                   PANEL / wide, wide, PANEL / wide * t->apart,
-                                  t->k > t->depth ? (t->k - t->depth) * wide / PANEL + 1 : 1};
+                                  t->k > UNIT ? (t->k - UNIT) * wide / PANEL + 1 : 1};
     if (lines <= FEW_AHEAD)
         return (struct few_ahead){at + PANEL * t->apart, at + PANEL * t->apart, t->apart, PANEL, 1,
                                   64, lines};
@@ -331,10 +326,10 @@ static struct few_ahead few_begin(const struct few *t, int64_t j, int64_t strips
                               lines - FEW_AHEAD};
 }
 
-/* Columns from j on, in strips that share chunks. */
+/* Columns from j on, in strips that go together. */
 static void few_region(const struct few *t, int64_t j, int64_t strips)
 {
-    few_sums sums[FEW_TILES], totals[FEW_TILES];
+    few_sums sums[FEW_STRIPS], totals[FEW_STRIPS];
     struct few_ahead ahead = few_begin(t, j, strips);
 
     for (int64_t s = 0; t->beta != 0.0f && s < strips; s++)
@@ -344,10 +339,11 @@ static void few_region(const struct few *t, int64_t j, int64_t strips)
         const int64_t to = t->k - from < DEPTH ? t->k : from + DEPTH;
         memset(sums, 0, (size_t)strips * sizeof *sums);
         while (p < to) {
-            int64_t count = t->n - j, k = few_in_place(t, count < PANEL ? count : PANEL, to - p);
-            k = k ? k : to - p < t->depth ? to - p : t->depth;
-            for (int64_t s = 0; s < strips; s++, count -= PANEL)
-                few_chunk(t, j + s * PANEL, count < PANEL ? count : PANEL, p, k, &sums[s], &ahead);
+            const int64_t k = few_depth(t, t->n - j, to - p);
+            for (int64_t s = 0; s < strips; s++) {
+                int64_t at = j + s * PANEL;
+                few_strip(t, at, t->n - at < PANEL ? t->n - at : PANEL, p, k, &sums[s], &ahead);
+            }
             p += k;
         }
         for (int64_t s = 0; s < strips; s++)
@@ -366,9 +362,9 @@ static struct few few_new(bool deep, int64_t m, int64_t n, int64_t k, const void
 {
     const int64_t width = dtype == HONE_BF16 ? 2 : 4;
 
-    return (struct few){.deep = deep, .depth = deep ? FEW_DEPTH : FEW_ACROSS, .m = m, .n = n,
-                        .k = k, .wide = m > SQUARE ? PANEL : SQUARE, .x = a, .dtype = dtype,
-                        .b = b, .ldb = ldb, .width = width, .apart = ldb * width};
+    return (struct few){.deep = deep, .m = m, .n = n, .k = k, .wide = m > SQUARE ? PANEL : SQUARE,
+                        .x = a, .dtype = dtype, .b = b, .ldb = ldb, .width = width,
+                        .apart = ldb * width};
 }
 
 static void few_run(struct few *t, float beta, const float *base, int64_t ld_base, float *c,
