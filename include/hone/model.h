@@ -134,8 +134,7 @@ HONE_API hone_instance *hone_model_strategy(const hone_model *model);
 HONE_API void hone_model_set_recompute(hone_model *model, bool on);
 /* "f32", or "bf16": products with the model's weights round their operands to bf16, forward
  * and backward, and sum in f32. Weights, gradients, norms, attention and losses stay as they
- * are; so do products of 16 rows or fewer, as in decoding, and all on a processor without
- * bf16 arithmetic. Heads added later are not touched. */
+ * are; so does all on a processor without bf16 arithmetic. Heads added later are not touched. */
 HONE_API int hone_model_set_precision(hone_model *model, const char *precision, hone_error *err);
 HONE_API const char *hone_model_precision(const hone_model *model);
 /* Ids that end a text, from config.json and generation_config.json. */
