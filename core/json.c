@@ -199,6 +199,19 @@ void hone_json_free(hone_json *json)
     json_decref(json);
 }
 
+hone_json *hone_json_copy(const hone_json *json, bool deep)
+{
+    json_t *copy = deep ? json_deep_copy(json) : json_copy((json_t *)json);
+    bool whole = deep ? json_equal(json, copy)
+                      : json_object_size(copy) == json_object_size(json) &&
+                            json_array_size(copy) == json_array_size(json);
+
+    if (whole)
+        return copy;
+    json_decref(copy);
+    return NULL;
+}
+
 const hone_json *hone_json_get(const hone_json *json, const char *key)
 {
     return json_object_get(json, key);

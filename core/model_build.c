@@ -144,7 +144,7 @@ int hone_model_build(hone_model **out, hone_context *context, const hone_json *c
         return hone_fail_memory(err, "a model");
     atomic_init(&model->refs, 1);
     model->context = context;
-    model->config = json_deep_copy(config);
+    model->config = hone_json_copy(config, true);
     code = model->config || !config ? build_model(model, err) : hone_fail_memory(err, "a model");
     if (code != HONE_OK) {
         hone_model_free(model);

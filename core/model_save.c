@@ -41,7 +41,7 @@ static int save_json(const hone_json *json, const char *folder, const char *name
 
 static int save_config(const hone_model *model, const char *folder, hone_error *err)
 {
-    json_t *config = json_deep_copy(model->config);
+    json_t *config = hone_json_copy(model->config, true);
     int code;
 
     if (!config || save_dtype(config, model) < 0)

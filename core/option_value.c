@@ -221,8 +221,8 @@ static json_t *value_effective(const hone_option *o, const void *member, const j
     case HONE_OPTION_INTS:
     case HONE_OPTION_REALS:
     case HONE_OPTION_STRINGS:
-        return json_is_array(value) ? json_deep_copy(value) : json_array();
-    default: return json_deep_copy(value);
+        return json_is_array(value) ? hone_json_copy(value, true) : json_array();
+    default: return hone_json_copy(value, true);
     }
 }
 

@@ -40,7 +40,7 @@ static int write_metadata(json_t *header, const hone_json *metadata, hone_error 
             return hone_fail(err, HONE_EINVAL, "metadata '%s' is no text but %s", key,
                              hone_json_type(value));
     }
-    copy = json_deep_copy(metadata);
+    copy = hone_json_copy(metadata, true);
     if (!copy || json_object_set_new(header, "__metadata__", copy) < 0)
         return hone_fail_memory(err, "a header");
     return HONE_OK;

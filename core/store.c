@@ -124,7 +124,7 @@ double hone_store_now(void)
 static int store_request(json_t **out, const char *name, hone_context *context,
                          const hone_json *request, hone_error *err)
 {
-    json_t *copy = json_copy((json_t *)request), *definition = NULL;
+    json_t *copy = hone_json_copy(request, false), *definition = NULL;
     int code = HONE_OK;
 
     *out = NULL;

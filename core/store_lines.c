@@ -254,7 +254,7 @@ static int lines_write_page(const json_t *rows, hone_file *file, hone_text *text
 int hone_store_write_lines(hone_instance *store, const hone_json *request, const char *path,
                            int64_t *count, hone_error *err)
 {
-    json_t *copy = json_copy((json_t *)request), *page = NULL;
+    json_t *copy = hone_json_copy(request, false), *page = NULL;
     hone_text text = { 0 };
     hone_file file;
     bool more = true;

@@ -86,7 +86,7 @@ int hone_store_definition(hone_json **out, hone_context *context, const hone_jso
 {
     static const char *const parts[] = { "ask", "qualification", "extra" };
     struct definition parsed = { 0 };
-    json_t *plain = json_copy((json_t *)given), *full = NULL;
+    json_t *plain = hone_json_copy(given, false), *full = NULL;
     json_t *extra = json_object_get(given, "extra");
     const char *name;
     int code = plain ? HONE_OK : hone_fail_memory(err, "a task");

@@ -257,6 +257,44 @@ START_TEST(reading_fails_cleanly_when_memory_is_short)
 }
 END_TEST
 
+static int64_t until_short;
+
+static void *short_alloc(size_t size)
+{
+    return --until_short == 0 ? NULL : malloc(size);
+}
+
+START_TEST(a_copy_is_whole_or_none)
+{
+    json_t *json, *list, *copy = NULL;
+    char key[16];
+
+    json_set_alloc_funcs(short_alloc, free); /* before the first value */
+    json = json_object();
+    list = json_array();
+    for (int i = 0; i < 40; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        json_object_set_new(json, key, json_pack("{s:i}", "i", i));
+        json_array_append(list, json_object_get(json, key));
+    }
+    json_object_set_new(json, "list", list);
+    for (int kind = 0; kind < 3; kind++, copy = NULL) { /* shallow, of a list, deep */
+        const json_t *from = kind == 1 ? list : json;
+
+        for (int64_t n = 1; !copy; n++) {
+            until_short = n;
+            copy = hone_json_copy(from, kind == 2);
+            ck_assert(!copy || until_short > 0);
+            ck_assert_int_lt(n, 10000);
+        }
+        until_short = 0;
+        ck_assert(json_equal(copy, from));
+        json_decref(copy);
+    }
+    json_decref(json);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("json");
@@ -272,6 +310,7 @@ int main(void)
     tcase_add_test(tc, a_value_that_contains_itself_is_not_written);
     tcase_add_test(tc, files_are_written_whole_and_read_back);
     tcase_add_test(tc, a_write_that_fails_leaves_the_old_file_and_nothing_else);
+    tcase_add_test(tc, a_copy_is_whole_or_none);
     tcase_add_loop_test(tc, reading_fails_cleanly_when_memory_is_short, 0, 2);
     suite_add_tcase(suite, tc);
     return support_run(suite);

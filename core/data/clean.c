@@ -135,10 +135,15 @@ static void clean_loaded(clean *c)
 static json_t *clean_reason(const clean *c, int reason)
 {
     json_t *examples = json_array();
+    int failed = 0;
 
     for (size_t i = 0; i < c->counts[reason] && i < DATA_EXAMPLES; i++)
-        json_array_append_new(examples, json_sprintf("%s:%" PRIu64, c->data->name,
-                                                     c->examples[reason][i]));
+        failed |= json_array_append_new(examples, json_sprintf("%s:%" PRIu64, c->data->name,
+                                                               c->examples[reason][i]));
+    if (failed) {
+        json_decref(examples);
+        return NULL;
+    }
     return json_pack("{s:I, s:o*}", "count", (json_int_t)c->counts[reason], "examples", examples);
 }
 

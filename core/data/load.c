@@ -60,7 +60,7 @@ static int load_options_read(data_load *load, hone_context *context, const hone_
             return hone_fail(err, HONE_EINVAL, "columns.%s: a column's name expected, got %s", key,
                              hone_json_type(value));
     if (json_is_object(json)) {
-        if (!(rest = json_copy((json_t *)json)))
+        if (!(rest = hone_json_copy(json, false)))
             return hone_fail_memory(err, "options");
         json_object_del(rest, "columns");
     }

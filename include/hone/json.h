@@ -24,6 +24,9 @@ HONE_API int hone_json_write(const hone_json *json, const char *path, hone_error
 
 HONE_API hone_json *hone_json_ref(const hone_json *json);
 HONE_API void hone_json_free(hone_json *json);
+/* A copy, of its members too when `deep`; owned by the caller. NULL: no memory.
+ * (jansson's own copies then lack what found no room, and nobody is told.) */
+HONE_API hone_json *hone_json_copy(const hone_json *json, bool deep);
 
 /* Borrowed member of an object by key; NULL when absent or not an object. */
 HONE_API const hone_json *hone_json_get(const hone_json *json, const char *key);

@@ -134,11 +134,16 @@ static json_t *byte_added(int id)
 static json_t *byte_json(void)
 {
     json_t *vocab = json_object(), *level;
+    int failed = 0;
 
     for (int i = 0; i < 256; i++) {
         char text[4];
         byte_spell(i, text);
-        json_object_set_new(vocab, text, json_integer(i));
+        failed |= json_object_set_new(vocab, text, json_integer(i));
+    }
+    if (failed) {
+        json_decref(vocab);
+        return NULL;
     }
     level = json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space", 0,
                       "trim_offsets", 1, "use_regex", 0);

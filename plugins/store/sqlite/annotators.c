@@ -8,22 +8,23 @@
 
 enum { PSEUDONYM = 7 };
 
-/* What is there, with what the request gives over it. */
+/* What is there, with what the request gives over it; NULL: no memory. */
 static json_t *annotator_merge(const json_t *old, const json_t *given)
 {
-    json_t *out = old ? json_copy((json_t *)old) : json_object();
+    json_t *out = hone_json_copy(old, false), *value;
     const char *key;
-    json_t *value;
+    int failed = 0;
 
     json_object_foreach((json_t *)given, key, value) {
-        if (!out)
-            break;
         if (json_is_null(value))
             json_object_del(out, key);
         else
-            json_object_set(out, key, value);
+            failed |= json_object_set(out, key, value);
     }
-    return out;
+    if (!failed)
+        return out;
+    json_decref(out);
+    return NULL;
 }
 
 static int annotator_new(struct store *s, const hone_json *request, char *pseudonym, int64_t *id,
@@ -149,10 +150,12 @@ int store_put_annotator(struct store *s, const hone_json *request, hone_json **r
 /* ---- erasing ---- */
 
 /* The answers without those of asks that hold free text; *changed: there were some. */
-static json_t *erase_answers(const hone_json *definition, const char *text, bool *changed)
+static int erase_answers(json_t **out, const hone_json *definition, const char *text,
+                         bool *changed, hone_error *err)
 {
-    json_t *answers = json_loads(text, 0, NULL), *ask;
+    json_t *answers, *ask;
     size_t i;
+    int code = hone_json_parse(&answers, text, strlen(text), "answers", err);
 
     json_array_foreach(json_object_get(definition, "ask"), i, ask) {
         const char *name = json_string_value(json_object_get(ask, "name"));
@@ -160,9 +163,10 @@ static json_t *erase_answers(const hone_json *definition, const char *text, bool
         if (!json_is_true(json_object_get(ask, "text")) || !value || json_is_null(value))
             continue;
         *changed = true;
-        json_object_set_new(answers, name, json_null());
+        json_object_set_new(answers, name, json_null()); /* in the place of another */
     }
-    return answers;
+    *out = answers;
+    return code;
 }
 
 /* A new salt and digest: the old salt would let guesses be tried against the old digest.
@@ -172,12 +176,14 @@ static int erase_one(struct store *s, int64_t id, struct judgement *j, double no
 {
     int code = find_definition(s, j->task, j->version, err);
     bool changed = false;
-    json_t *answers = code == HONE_OK ? erase_answers(s->definition, j->answers, &changed) : NULL;
-    char *text = answers ? hone_store_canonical(answers) : NULL, hex[65], was[65];
+    char *text = NULL, hex[65], was[65];
+    json_t *answers = NULL;
 
-    json_decref(answers);
+    if (code == HONE_OK)
+        code = erase_answers(&answers, s->definition, j->answers, &changed, err);
     if (code != HONE_OK || !changed)
         goto out;
+    text = hone_store_canonical(answers);
     j->answers = text;
     hone_store_hex(j->digest, was);
     code = text ? hone_store_random(j->salt, 16, err) : hone_fail_memory(err, "a judgement");
@@ -196,6 +202,7 @@ static int erase_one(struct store *s, int64_t id, struct judgement *j, double no
                      " max(id) FROM log", "i", id);
     ++*count;
 out:
+    json_decref(answers);
     hone_free(text);
     return code;
 }
@@ -210,6 +217,7 @@ static int erase_texts(struct store *s, int64_t annotator, double now, int64_t *
         struct judgement j;
         char *copies[3];
         sqlite3_stmt *stmt;
+        bool made;
 
         code = db_query(&s->db, &stmt, err, "SELECT j.id, " JUDGEMENT_COLUMNS ", j.digest FROM"
                         " judgements j WHERE j.annotator = ? AND j.id > ? ORDER BY j.id LIMIT 1",
@@ -226,12 +234,13 @@ static int erase_texts(struct store *s, int64_t annotator, double now, int64_t *
         copies[0] = j.sides ? hone_strdup(j.sides) : NULL;
         copies[1] = hone_strdup(j.answers);
         copies[2] = j.key ? hone_strdup(j.key) : NULL;
+        made = !j.sides == !copies[0] && copies[1] && !j.key == !copies[2];
         sqlite3_reset(stmt);
         j.sides = copies[0];
         j.answers = copies[1];
         j.key = copies[2];
-        code = copies[1] ? erase_one(s, last, &j, now, count, err)
-                         : hone_fail_memory(err, "a judgement");
+        code = made ? erase_one(s, last, &j, now, count, err)
+                    : hone_fail_memory(err, "a judgement");
         for (int i = 0; i < 3; i++)
             hone_free(copies[i]);
         if (code != HONE_OK)

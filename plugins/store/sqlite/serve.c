@@ -228,11 +228,12 @@ static int serve_load(struct store *s, const struct serving *v, struct candidate
         if (code == HONE_OK && (code = db_step(&s->db, stmt, err)) == 1) {
             before = db_json(stmt, 0);
             sqlite3_reset(stmt);
-            code = HONE_OK;
+            code = before ? HONE_OK : hone_fail_memory(err, "an order");
         }
     }
     if (json_array_size(before)) {
-        json_array_append(before, json_array_get(before, 0));
+        if (json_array_append(before, json_array_get(before, 0)))
+            code = hone_fail_memory(err, "an order");
         json_array_remove(before, 0);
         *order = before;
     } else {

@@ -41,14 +41,15 @@ static char *task_metrics(const hone_json *definition)
     json_t *out = json_object(), *ask;
     char *text;
     size_t i;
+    int failed = !out;
 
     json_array_foreach(json_object_get(definition, "ask"), i, ask) {
         json_t *metric = json_object_get(ask, "metric");
         json_t *version = json_object_get(metric, "version");
         if (version)
-            json_object_set(out, json_string_value(json_object_get(ask, "name")), version);
+            failed |= json_object_set(out, get_text(ask, "name"), version);
     }
-    text = out ? hone_store_canonical(out) : NULL;
+    text = failed ? NULL : hone_store_canonical(out);
     json_decref(out);
     return text;
 }
@@ -89,7 +90,7 @@ static int task_give(struct store *s, const struct task_row *t, const char *name
 {
     sqlite3_stmt *stmt;
     json_t *out;
-    int code = db_query(&s->db, &stmt, err,
+    int failed = 0, code = db_query(&s->db, &stmt, err,
         "SELECT count(*) FILTER (WHERE gold IS NULL), count(gold),"
         " count(*) FILTER (WHERE gold IS NULL AND done >= wanted),"
         " coalesce(sum(max(wanted - done, 0)) FILTER (WHERE gold IS NULL), 0),"
@@ -107,8 +108,12 @@ static int task_give(struct store *s, const struct task_row *t, const char *name
     static const char *const counts[] = { "items", "gold", "finished", "wanted", "judgements",
                                           "skipped", "flagged", "live" };
     for (int i = 0; i < 8; i++)
-        json_object_set_new(out, counts[i], db_int(stmt, i));
+        failed |= json_object_set_new(out, counts[i], db_int(stmt, i));
     sqlite3_reset(stmt);
+    if (failed) {
+        json_decref(out);
+        out = NULL;
+    }
     return give(reply, out, err);
 }
 

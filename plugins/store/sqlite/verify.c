@@ -146,10 +146,13 @@ static int verify_definition(struct store *s, const json_t *entry, struct checki
 static int verify_row(struct store *s, sqlite3_stmt *stmt, struct checking *c, hone_error *err)
 {
     const char *text = (const char *)sqlite3_column_text(stmt, 1), *what;
-    json_t *entry = json_loads(text ? text : "", 0, NULL);
+    json_t *entry;
     char hex[65];
-    int code = HONE_OK;
+    int code = hone_json_parse(&entry, text ? text : "", text ? strlen(text) : 0, NULL, NULL);
 
+    if (code == HONE_ENOMEM)
+        return hone_fail_memory(err, "an entry");
+    code = HONE_OK;
     c->row++;
     hone_store_chain(c->hash, text ? text : "", text ? strlen(text) : 0);
     hone_store_hex(c->hash, hex);

@@ -85,7 +85,7 @@ static int files_targets(json_t **out, const json_t *targets, hone_error *err)
         for (size_t i = 0; i < json_array_size(targets); i++)
             if (!json_is_string(json_array_get(targets, i)))
                 return files_refuse("target_modules", targets, "a list of names", err);
-        *out = json_deep_copy(targets);
+        *out = hone_json_copy(targets, true);
     } else if (!targets) {
         return hone_fail(err, HONE_EFORMAT, "'target_modules' is missing");
     } else {

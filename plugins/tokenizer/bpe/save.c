@@ -133,7 +133,7 @@ static int save_tokenizer(const struct bpe_model *m, const char *path, hone_erro
 static int save_config(struct bpe_model *m, const char *path, hone_error *err)
 {
     json_t *config = m->config_json
-                         ? json_deep_copy(m->config_json)
+                         ? hone_json_copy(m->config_json, true)
                          : json_pack("{s:s,s:b}", "tokenizer_class", "PreTrainedTokenizerFast",
                                      "clean_up_tokenization_spaces", 0);
     int code = config ? HONE_OK : hone_fail_memory(err, "tokenizer_config.json");
