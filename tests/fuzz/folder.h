@@ -2,18 +2,21 @@
 #ifndef HONE_FUZZ_FOLDER_H
 #define HONE_FUZZ_FOLDER_H
 
+#include "root.h"
+
 #include <hone/hone.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static inline const char *fuzz_folder(void)
 {
-    static char folder[] = "/tmp/hone-fuzz-XXXXXX";
-    static bool made;
+    static char folder[64];
 
-    if (!made && !mkdtemp(folder))
-        abort();
-    made = true;
+    if (!folder[0]) {
+        snprintf(folder, sizeof folder, "%s/hone-fuzz-XXXXXX", fuzz_root());
+        if (!mkdtemp(folder))
+            abort();
+    }
     return folder;
 }
 

@@ -1,11 +1,12 @@
 /* judgements.c -- tables of judgements from any bytes, at every level. */
+#include "root.h"
+
 #include <hone/hone.h>
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -79,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         FILE *file;
         int code;
 
-        snprintf(path, sizeof path, "/tmp/hone-fuzz-%ld.%s", (long)getpid(), endings[e]);
+        snprintf(path, sizeof path, "%s/hone-fuzz-%ld.%s", fuzz_root(), (long)getpid(), endings[e]);
         file = fopen(path, "wb");
         fuzz_require(file && fwrite(bytes + 2, 1, n - 2, file) == n - 2 && fclose(file) == 0);
         code = hone_judgements_load(&j, path, &columns, policies[bytes[1] % 4],

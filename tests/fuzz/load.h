@@ -3,12 +3,13 @@
 #ifndef HONE_FUZZ_LOAD_H
 #define HONE_FUZZ_LOAD_H
 
+#include "root.h"
+
 #include <hone/hone.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static void fuzz_hush(void *user, hone_log_level level, const char *line)
 {
@@ -67,7 +68,7 @@ static inline void fuzz_load(const uint8_t *bytes, size_t n, const char *ending)
     char path[64];
     FILE *file;
 
-    snprintf(path, sizeof path, "/tmp/hone-fuzz-%ld.%s", (long)getpid(), ending);
+    snprintf(path, sizeof path, "%s/hone-fuzz-%ld.%s", fuzz_root(), (long)getpid(), ending);
     file = fopen(path, "wb");
     if (!file || fwrite(bytes, 1, n, file) != n || fclose(file))
         abort();
