@@ -37,7 +37,7 @@
 #define SHARED_WIDE   384 /* columns of a shared b that are used at a time: of the second cache */
 #define PIECE_LEAST   96
 #define PIECE_MOST    384
-#define PIECES 4 /* for each thread, so that the slowest is waited for briefly */
+#define PIECES        4 /* for each thread, so that the slowest is waited for briefly */
 
 struct gemm {
     hone_graph *g;

@@ -57,12 +57,11 @@ static struct blocks estimate_blocks(const hone_params *params)
     return sum;
 }
 
-/* Bytes of the logits that a loss has at once: core/ops/loss.c. */
+/* Bytes of the logits that a loss has at once. */
 static size_t estimate_logits(int64_t outputs, int64_t vocab)
 {
-    int64_t rows = ((int64_t)2 << 20) / vocab;
+    int64_t rows = hone_head_chunk(vocab);
 
-    rows = rows < 256 ? 256 : rows > 1024 ? 1024 : rows;
     return (size_t)(outputs < rows ? outputs : rows) * (size_t)vocab * sizeof(float);
 }
 

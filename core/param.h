@@ -52,6 +52,8 @@ void hone_params_drop(hone_params *p, hone_param *param);
 int hone_param_shape(const hone_param *param, int64_t shape[2]);
 /* Elements of the bias. */
 int64_t hone_param_bias_count(const hone_param *param);
+/* Rows of logits that a loss over this vocabulary has at once, whatever the batch. */
+int64_t hone_head_chunk(int64_t vocab);
 /* Make weight or bias (zeroed) of this dtype; ties share. Roots come first. */
 int hone_param_make_weight(hone_param *param, hone_dtype dtype, hone_error *err);
 int hone_param_make_bias(hone_param *param, hone_dtype dtype, hone_error *err);

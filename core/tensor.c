@@ -253,6 +253,20 @@ int hone_tensor_copy(hone_tensor *to, const hone_tensor *from, hone_error *err)
     return HONE_OK;
 }
 
+bool hone_tensor_swap(hone_tensor *a, hone_tensor *b)
+{
+    hone_storage *x = a->storage, *y = b->storage;
+    hone_buffer buffer = x->buffer;
+
+    if (a->dtype != b->dtype || hone_tensor_count(a) != hone_tensor_count(b) || a->offset ||
+        b->offset || atomic_load(&x->refs) != 1 || atomic_load(&y->refs) != 1 ||
+        x->buffer.size != y->buffer.size) /* a pool counts its bytes */
+        return false;
+    x->buffer = y->buffer;
+    y->buffer = buffer;
+    return true;
+}
+
 /* ---- gradients ---- */
 
 hone_slot *hone_slot_new(const hone_tensor *like, bool leaf, hone_error *err)

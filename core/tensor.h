@@ -44,6 +44,9 @@ int hone_tensor_new_raw(hone_tensor **out, hone_pool *pool, hone_dtype dtype, in
 /* A view of another's storage, `offset` bytes after its first element. */
 int hone_tensor_view(hone_tensor **out, hone_tensor *of, size_t offset, int dims,
                      const int64_t *shape, hone_error *err);
+/* Exchange the elements of two tensors of one dtype and count without copying them; false,
+ * and nothing done, where a view shares either. */
+bool hone_tensor_swap(hone_tensor *a, hone_tensor *b);
 bool hone_tensor_same_shape(const hone_tensor *a, const hone_tensor *b);
 bool hone_tensor_is_float(const hone_tensor *t);
 

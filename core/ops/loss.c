@@ -13,14 +13,14 @@
 #include <math.h>
 #include <string.h>
 
-#define CHUNK_BYTES (8 << 20)
+/* As many rows as one packing of the weight should serve, in bounded memory. */
+#define CHUNK_BYTES (200 << 20)
 #define CHUNK_LEAST 256
-#define CHUNK_MOST 1024
+#define CHUNK_MOST  1024
 
-/* Rows of a chunk: of this vocabulary, whatever the batch. */
-static int64_t head_chunk(int64_t vocab)
+int64_t hone_head_chunk(int64_t vocab)
 {
-    int64_t rows = CHUNK_BYTES / 4 / (vocab > 0 ? vocab : 1);
+    int64_t rows = CHUNK_BYTES / (int64_t)sizeof(float) / (vocab > 0 ? vocab : 1);
 
     return rows < CHUNK_LEAST ? CHUNK_LEAST : rows > CHUNK_MOST ? CHUNK_MOST : rows;
 }
@@ -93,7 +93,7 @@ hone_tensor *hone_head_over_logits(hone_graph *g, hone_tensor *hidden, const hon
                                    hone_logits_fn *fn, void *user)
 {
     struct over o = { *head, fn, user, 0 };
-    int64_t chunk = head_chunk(head->param->out), n, count;
+    int64_t chunk = hone_head_chunk(head->param->out), n, count;
     hone_tensor **parts, *y = NULL;
 
     if (!head_check(g, "over_logits", hidden, head, NULL))
@@ -195,7 +195,7 @@ static bool chunk_reads(const hone_graph *g, const hone_param *p, int64_t n)
 static bool chunk_init(struct chunk *c, hone_graph *g, const hone_head *head, int64_t n)
 {
     hone_param *p = head->param;
-    int64_t rows = head_chunk(p->out);
+    int64_t rows = hone_head_chunk(p->out);
     hone_tensor *z = hone_graph_result(g, 2, (int64_t[]){ n < rows ? n : rows, p->out });
 
     *c = (struct chunk){ .g = g, .p = p, .cap = head->soft_cap, .scale = head_scale(head),
@@ -232,7 +232,8 @@ static void scaled_piece(void *arg, int64_t from, int64_t to)
                     s->add);
 }
 
-/* Node: inputs hidden, weight, bias; saved their gradients for dy = 1. */
+/* Node: inputs hidden, weight, bias; saved their gradients for dy = 1, which nobody else
+ * reads. */
 static int cross_entropy_backward(hone_graph *g, hone_node *node)
 {
     struct scaled s = { .g = g, .factor = hone_tensor_get(node->out->grad, 0) };
@@ -241,7 +242,7 @@ static int cross_entropy_backward(hone_graph *g, hone_node *node)
         hone_tensor *grad = hone_node_grad(g, node, i, &s.add);
         s.from = hone_tensor_bytes(node->saved[i]);
         s.to = hone_tensor_data(grad);
-        if (grad)
+        if (grad && (s.add || s.factor != 1 || !hone_tensor_swap(grad, node->saved[i])))
             hone_graph_pieces(g, hone_tensor_count(grad), HONE_PIECE, scaled_piece, &s);
     }
     return g->error.code;
@@ -279,7 +280,7 @@ static bool cross_entropy_grads(hone_graph *g, const hone_head *head, hone_tenso
 static hone_tensor *cross_entropy_plain(hone_graph *g, hone_tensor *hidden, const hone_head *head,
                                         const int32_t *targets, const float *weights, hone_tensor *nll)
 {
-    int64_t n = hidden->shape[0], step = head_chunk(head->param->out);
+    int64_t n = hidden->shape[0], step = hone_head_chunk(head->param->out);
     hone_tensor *grads[3] = {0}, *y;
     struct chunk c;
     hone_node *node;
@@ -371,7 +372,7 @@ static int logp_backward(hone_graph *g, hone_node *node)
 {
     const struct logp *l = node->args;
     const void *hidden = hone_tensor_bytes(node->saved[0]);
-    int64_t step = head_chunk(l->head.param->out);
+    int64_t step = hone_head_chunk(l->head.param->out);
     hone_tensor *dh, *dw, *db;
     bool add_h = false, add_w = false, add_b = false;
     struct chunk c;
@@ -399,7 +400,7 @@ static const hone_op logp_op = { "logp", logp_backward, logp_drop };
 static hone_tensor *logp_plain(hone_graph *g, hone_tensor *hidden, const hone_head *head,
                                const int32_t *targets, bool entropy)
 {
-    int64_t n = hidden->shape[0], step = head_chunk(head->param->out);
+    int64_t n = hidden->shape[0], step = hone_head_chunk(head->param->out);
     hone_tensor *y = hone_graph_result(g, entropy ? 2 : 1, entropy ? (int64_t[]){ 2, n } : &n);
     struct chunk c;
     hone_node *node;
@@ -458,7 +459,7 @@ static hone_tensor *adapted_chunk(void *user, hone_graph *g, hone_tensor *hidden
 static hone_tensor *adapted_logp(hone_graph *g, hone_tensor *hidden, const hone_head *head,
                                  const int32_t *targets, hone_tensor **entropy)
 {
-    int64_t n = hidden->shape[0], step = head_chunk(head->param->out);
+    int64_t n = hidden->shape[0], step = hone_head_chunk(head->param->out);
     size_t count = n > 0 ? (size_t)((n + step - 1) / step) : 1, rows = (size_t)(n < step ? n : step);
     struct adapted *a = hone_alloc(1, sizeof *a + rows * sizeof *targets);
     hone_tensor **parts = hone_alloc(2 * count, sizeof *parts), *y = NULL;

@@ -1,8 +1,9 @@
 -- update: one step of training.
 --
--- The gradient of the mean over all targets of all batches of the group: each
--- batch's sum is scaled by 1 / the weight of the whole group, so that n batches
--- give the gradient of one batch of n times the size.
+-- The gradient of the mean over all targets of all batches of the group: the
+-- gradients of the batches' sums are gathered, and the optimizer scales them by
+-- 1 / the weight of the whole group, so that n batches give the gradient of one
+-- batch of n times the size.
 local core = require "hone.core"
 local step = require "hone.step"
 
@@ -26,7 +27,7 @@ return function(model, optimizer, group, o)
       local sum, each = model:cross_entropy(model:hidden(batch), batch)
       local nats = sum:item()
       if nats ~= nats or math.abs(nats) == math.huge then return nats, batch:not_finite(each) end
-      sum:backward(1 / group.weight)
+      sum:backward()
       return nats
     end)
     if broken then
@@ -36,7 +37,7 @@ return function(model, optimizer, group, o)
     end
     total = total + nats
   end
-  local norm, problem = optimizer:step { clip = o.clip, rate = o.rate }
+  local norm, problem = optimizer:step { scale = 1 / group.weight, clip = o.clip, rate = o.rate }
   if not norm then
     optimizer:clear()
     return nil, problem, {}
