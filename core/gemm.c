@@ -318,7 +318,7 @@ static void few_piece(void *arg, int64_t i)
 static void few_run(const struct gemm *s, const hone_gemm *kernels)
 {
     struct few t = {.all = s, .kernels = kernels};
-    int64_t most = hone_context_threads(s->g->context) * PIECES;
+    int64_t most = hone_context_threads(s->g->context);
     int64_t size = packed_up(s->p.m, kernels->few_rows) * packed_up(s->p.k, kernels->unit);
     hone_buffer rows;
     hone_error err = {0};

@@ -12,7 +12,7 @@
  * while the next region is fetched row by row. Weights may be bf16. */
 #include "f32_gemm_packed.h"
 
-#define F32_FEW_DEPTH 128
+#define F32_FEW_DEPTH 64
 #if F32_WIDTH == 16
 #define F32_FEW_ROWS 8
 #else
@@ -202,9 +202,11 @@ F32_INLINE void f32_few_strip(bool half, const struct f32_few *t, int64_t j, int
         memset(sums, 0, (size_t)(t->m + 7) / 8 * 8 * sizeof *sums);
         for (int64_t p = from; p < to; p += F32_FEW_DEPTH) {
             int64_t k = to - p < F32_FEW_DEPTH ? to - p : F32_FEW_DEPTH;
-            struct f32_ahead ahead = {p + k < t->k ? rows + (p + k) * width
-                                                   : rows + F32_TILE_COLUMNS * apart,
-                                      apart};
+            struct f32_ahead ahead = {rows + (p + k) * width, apart};
+            if (p + k >= t->k)
+                ahead = j + F32_TILE_COLUMNS < t->n
+                            ? (struct f32_ahead){rows + F32_TILE_COLUMNS * apart, apart}
+                            : (struct f32_ahead){rows, 0};
             for (int64_t v = 0; v < F32_TILE_VECTORS && v * F32_WIDTH < count; v++)
                 f32_few_transpose(half, count - v * F32_WIDTH, k,
                                   rows + v * F32_WIDTH * apart + p * width, t->ldb,
