@@ -5,6 +5,7 @@
  * norm nor update depends on the number of threads. Within a piece the plugin
  * sees CHUNK elements at a time: the scaled gradient then lives on the stack
  * and in the nearest cache, and each value passes through memory once. */
+#include "context.h"
 #include "optimizer.h"
 #include "tensor.h"
 
@@ -176,27 +177,21 @@ static const float *gradient_scaled(float *to, const hone_tensor *gradient, int6
     return to;
 }
 
-static double gradient_squares(const hone_tensor *gradient, int64_t offset, int64_t count)
+static double gradient_squares(const hone_optimizer *o, const hone_tensor *gradient,
+                               int64_t offset, int64_t count)
 {
-    double sums[8] = {0}, rest = 0;
-    int64_t i = 0;
+    const hone_kernels *k = o->context->kernels;
+    hone_dtype dtype = hone_tensor_dtype(gradient);
+    double sum = 0;
 
-    if (hone_tensor_dtype(gradient) != HONE_F32) {
-        for (; i < count; i++) {
-            double x = hone_tensor_get(gradient, offset + i);
-            rest += x * x;
-        }
-        return rest;
+    if (dtype == k->dtype)
+        return k->squares(count, (const char *)hone_tensor_bytes(gradient) +
+                                     (size_t)offset * hone_dtype_size(dtype));
+    for (int64_t i = 0; i < count; i++) {
+        double x = hone_tensor_get(gradient, offset + i);
+        sum += x * x;
     }
-    const float *from = (const float *)hone_tensor_bytes(gradient) + offset;
-    for (; i + 8 <= count; i += 8) {
-        for (int lane = 0; lane < 8; lane++)
-            sums[lane] += (double)from[i + lane] * from[i + lane];
-    }
-    for (; i < count; i++)
-        rest += (double)from[i] * from[i];
-    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) +
-           ((sums[2] + sums[6]) + (sums[3] + sums[7])) + rest;
+    return sum;
 }
 
 static void norm_piece(void *arg, int64_t i)
@@ -205,7 +200,7 @@ static void norm_piece(void *arg, int64_t i)
     const struct piece *piece = &o->pieces[i];
     const hone_tensor *gradient = hone_tensor_grad(o->slots[piece->slot].value);
 
-    o->partials[i] = gradient ? gradient_squares(gradient, piece->offset, piece->count) : 0;
+    o->partials[i] = gradient ? gradient_squares(o, gradient, piece->offset, piece->count) : 0;
 }
 
 double hone_optimizer_norm(const hone_optimizer *o, double scale)

@@ -41,6 +41,7 @@ const hone_kernels F32_TABLE = {
     .dropout = f32_dropout,
     .sum = f32_sum,
     .dot = f32_dot,
+    .squares = f32_squares,
     .sum_rows = f32_sum_rows,
     .swiglu = f32_swiglu,
     .swiglu_grad = f32_swiglu_grad,

@@ -53,6 +53,21 @@ static double f32_dot(int64_t n, const void *xv, const void *yv)
     return total;
 }
 
+static double f32_squares(int64_t n, const void *xv)
+{
+    const float *x = xv;
+    double lanes[F32_LANES] = {0}, total = 0;
+    int64_t whole = n / F32_LANES * F32_LANES;
+    for (int64_t i = 0; i < whole; i += F32_LANES)
+        for (int l = 0; l < F32_LANES; l++)
+            lanes[l] += (double)x[i + l] * (double)x[i + l];
+    for (int64_t i = whole; i < n; i++)
+        lanes[i - whole] += (double)x[i] * (double)x[i];
+    for (int l = 0; l < F32_LANES; l++)
+        total += lanes[l];
+    return total;
+}
+
 /* The greater one, or one that is NaN. */
 F32_INLINE float f32_greater(float x, float y)
 {

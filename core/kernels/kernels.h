@@ -67,6 +67,8 @@ typedef struct hone_kernels {
 
     double (*sum)(int64_t n, const void *x);
     double (*dot)(int64_t n, const void *x, const void *y);
+    /* Sum of squares, each exact: what a float would drop counts. */
+    double (*squares)(int64_t n, const void *x);
     /* y [cols] = sums over rows of x [rows, cols] */
     void (*sum_rows)(int64_t rows, int64_t cols, const void *x, void *y, bool add);
 

@@ -272,6 +272,14 @@ static double reference_sum(int64_t n, const void *xv)
     return sum;
 }
 
+static double reference_squares(int64_t n, const void *xv)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += ((const double *)xv)[i] * ((const double *)xv)[i];
+    return sum;
+}
+
 static double reference_dot(int64_t n, const void *xv, const void *yv)
 {
     double sum = 0;
@@ -583,6 +591,7 @@ const hone_kernels hone_kernels_reference = {
     .dropout = reference_dropout,
     .sum = reference_sum,
     .dot = reference_dot,
+    .squares = reference_squares,
     .sum_rows = reference_sum_rows,
     .swiglu = reference_swiglu,
     .swiglu_grad = reference_swiglu_grad,
