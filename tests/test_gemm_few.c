@@ -27,6 +27,7 @@ static int64_t up(int64_t n, int64_t unit)
 static int64_t bf16_products(const hone_gemm *out[2])
 {
     int64_t count = 0;
+    (void)out;
 #if defined __x86_64__
     const hone_kernels *table = hone_kernels_find("avx512", NULL);
     const hone_gemm *best = table ? hone_kernels_bf16(table) : NULL;
