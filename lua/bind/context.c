@@ -103,6 +103,8 @@ static int context_measure(lua_State *L)
     lua_setfield(L, -2, "blas_narrow");
     lua_pushnumber(L, m.fma);
     lua_setfield(L, -2, "fma");
+    lua_pushnumber(L, m.sustained);
+    lua_setfield(L, -2, "sustained");
     lua_pushnumber(L, m.bf16);
     lua_setfield(L, -2, "bf16");
     lua_pushnumber(L, m.packed);
