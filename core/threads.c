@@ -11,7 +11,7 @@
  * touches the job, and nobody waits for it. So a short loop costs what the
  * caller alone would need, however sleepy the workers are.
  *
- * Waiting is a short spin, then a condition variable. `sleepers` and `waiting`
+ * Waiting is a spin, then a condition variable. `sleepers` and `waiting`
  * are set before the state is looked at again, and read after it is changed,
  * both in the total order of atomics: no wake-up is lost.
  *
@@ -28,7 +28,7 @@
 
 #define OPEN (UINT64_C(1) << 31)
 #define JOINED (OPEN - 1)
-enum { CHUNKS = 8 /* a thread, so that the slowest is waited for briefly */, SPINS = 2000 };
+enum { CHUNKS = 8 /* a thread, so that the slowest is waited for briefly */, SPINS = 10000 /* some 0.4 ms: a step's serial work */ };
 
 struct job {
     void (*fn)(void *arg, int64_t i);
