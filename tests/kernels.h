@@ -132,6 +132,32 @@ static inline void setup(void)
     dice = hone_random_named(7, "kernels");
 }
 
+static inline int64_t up(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+/* c = alpha op(a) op(b) + beta c by packing whole operands, one block of k after another. */
+static inline void by_packing(const hone_gemm *p, bool ta, bool tb, int64_t m, int64_t n,
+                              int64_t k, float alpha, const float *a, int64_t lda,
+                              hone_dtype dtype, const void *b, int64_t ldb, float beta, float *c,
+                              int64_t ldc)
+{
+    size_t deep = (size_t)up(p->depth, p->unit) * p->width, width = hone_dtype_size(dtype);
+    char *pa = aligned_alloc(64, (size_t)up(up(m, p->rows) * (int64_t)deep, 64));
+    char *pb = aligned_alloc(64, (size_t)up(up(n, p->columns) * (int64_t)deep, 64));
+
+    ck_assert(pa && pb);
+    for (int64_t q = 0, d; q < k; q += d) {
+        d = k - q < p->depth ? k - q : p->depth;
+        p->pack_a(m, d, !ta, HONE_F32, a + (ta ? q * lda : q), lda, pa);
+        p->pack_b(n, d, tb, dtype, (const char *)b + (size_t)(tb ? q : q * ldb) * width, ldb, pb);
+        p->multiply(m, n, up(d, p->unit), pa, pb, alpha, q ? 1.0f : beta, c, ldc, c, ldc);
+    }
+    free(pa);
+    free(pb);
+}
+
 /* One loop over the tables. */
 #define add_tests(tcase, test) tcase_add_loop_test(tcase, test, 0, (int)COUNT(tables))
 

@@ -19,31 +19,6 @@ static void close_context(void)
 
 /* ---- kernels ---- */
 
-static int64_t up(int64_t n, int64_t unit)
-{
-    return (n + unit - 1) / unit * unit;
-}
-
-/* c = alpha op(a) op(b) + beta c by packing whole operands, one block of k after another. */
-static void by_packing(const hone_gemm *p, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                       float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
-                       float beta, float *c, int64_t ldc)
-{
-    size_t deep = (size_t)up(p->depth, p->unit) * p->width;
-    char *pa = aligned_alloc(64, (size_t)up(up(m, p->rows) * (int64_t)deep, 64));
-    char *pb = aligned_alloc(64, (size_t)up(up(n, p->columns) * (int64_t)deep, 64));
-
-    ck_assert(pa && pb);
-    for (int64_t q = 0, d; q < k; q += d) {
-        d = k - q < p->depth ? k - q : p->depth;
-        p->pack_a(m, d, !ta, HONE_F32, a + (ta ? q * lda : q), lda, pa);
-        p->pack_b(n, d, tb, HONE_F32, b + (tb ? q : q * ldb), ldb, pb);
-        p->multiply(m, n, up(d, p->unit), pa, pb, alpha, q ? 1.0f : beta, c, ldc, c, ldc);
-    }
-    free(pa);
-    free(pb);
-}
-
 static void try_packed(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha, double beta)
 {
     int64_t lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 1, ldc = n + 2;
@@ -53,8 +28,8 @@ static void try_packed(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double
     for (int64_t i = 0; i < m; i++) /* between the rows, nothing may change */
         for (int64_t j = n; j < ldc; j++)
             twin_set(&c, i * ldc + j, 77);
-    by_packing(fast->packed, ta, tb, m, n, k, (float)alpha, a.f, lda, b.f, ldb, (float)beta, c.f,
-               ldc);
+    by_packing(fast->packed, ta, tb, m, n, k, (float)alpha, a.f, lda, HONE_F32, b.f, ldb, (float)beta,
+               c.f, ldc);
     slow->gemm(ta, tb, m, n, k, alpha, a.d, lda, b.d, ldb, beta, c.d, ldc);
     check_each("packed", &c, 1e-6, 1e-6 + 1.5e-7 * (double)k);
     twin_free(&a);
@@ -99,7 +74,7 @@ static void try_few(bool deep, int64_t m, int64_t n, int64_t k, bool half, float
     }
     for (int64_t r = 0; r < m; r++)
         memcpy(want.f + r * ldc, from.f + r * base, (size_t)n * sizeof *want.f);
-    by_packing(p, false, deep, m, n, k, 1, a.f, lda, b.f, ldb, beta, want.f, ldc);
+    by_packing(p, false, deep, m, n, k, 1, a.f, lda, HONE_F32, b.f, ldb, beta, want.f, ldc);
     p->pack_few(deep, m, k, a.f, lda, rows);
     p->multiply_few(deep, m, n, k, rows, half ? HONE_BF16 : HONE_F32,
                     half ? (const void *)halves : b.f, ldb, beta, from.f, base, c.f, ldc);

@@ -18,11 +18,6 @@ static void close_context(void)
     hone_context_free(context);
 }
 
-static int64_t up(int64_t n, int64_t unit)
-{
-    return (n + unit - 1) / unit * unit;
-}
-
 /* What a processor has: vectors, and matrix tiles. */
 static int64_t bf16_products(const hone_gemm *out[2])
 {
@@ -82,23 +77,10 @@ static const void *operands_b(const operands *o, int64_t at)
     return o->stored ? (const void *)(o->halves + at) : (const void *)(o->b.f + at);
 }
 
-/* c = a b + beta c by packing whole operands, one block of k after another. */
-static void by_packing(const hone_gemm *p, const operands *o, float beta, float *c)
+static void operands_pack(const hone_gemm *p, const operands *o, float beta, float *c)
 {
-    size_t deep = (size_t)p->depth * p->width;
-    char *pa = aligned_alloc(64, (size_t)up(o->m, p->rows) * deep);
-    char *pb = aligned_alloc(64, (size_t)up(o->n, p->columns) * deep);
-
-    ck_assert(pa && pb);
-    for (int64_t q = 0, d; q < o->k; q += d) {
-        d = o->k - q < p->depth ? o->k - q : p->depth;
-        p->pack_a(o->m, d, true, HONE_F32, o->a.f + q, o->lda, pa);
-        p->pack_b(o->n, d, o->deep, o->stored ? HONE_BF16 : HONE_F32,
-                  operands_b(o, o->deep ? q : q * o->ldb), o->ldb, pb);
-        p->multiply(o->m, o->n, up(d, p->unit), pa, pb, 1, q ? 1.0f : beta, c, o->ldc, c, o->ldc);
-    }
-    free(pa);
-    free(pb);
+    by_packing(p, false, o->deep, o->m, o->n, o->k, 1, o->a.f, o->lda,
+               o->stored ? HONE_BF16 : HONE_F32, operands_b(o, 0), o->ldb, beta, c, o->ldc);
 }
 
 /* base: elements between rows of what is added; 0: one row for all. */
@@ -133,7 +115,7 @@ static void try_rows(const hone_gemm *p, operands *o, float beta, int64_t base)
 
     for (int64_t r = 0; r < o->m; r++)
         memcpy(want.f + r * o->ldc, o->from.f + r * base, (size_t)o->n * sizeof *want.f);
-    by_packing(p, o, beta, want.f);
+    operands_pack(p, o, beta, want.f);
     for (int64_t m = 1; m <= o->m; m++) {
         twin c = twin_fill(m * o->ldc, NAN);
         by_few(p, o, m, beta, base, c.f);
@@ -174,7 +156,7 @@ START_TEST(odd_sizes_have_the_bits_of_packed_ones)
                     operands o = operands_new(t & 1, t & 2, m, ns[n], ks[k], kind);
                     twin c = twin_fill(m * o.ldc, NAN), want = twin_copy(&o.from);
                     float beta = (float)kind * 0.5f;
-                    by_packing(products[p], &o, beta, want.f);
+                    operands_pack(products[p], &o, beta, want.f);
                     by_few(products[p], &o, m, beta, o.ldc, c.f);
                     check_bits(products[p], &o, m, c.f, want.f);
                     operands_free(&o);
