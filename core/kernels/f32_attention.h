@@ -189,12 +189,7 @@ F32_INLINE float f32_exp_normal(float x)
     float shifted = bounded * 0x1.715476p0f + round, t = shifted - round;
     float r = bounded - t * 0x1.63p-1f;
     r = r + t * 0x1.bd0106p-13f;
-    float q = 0.00138144579f;
-    q = q * r + 0.00836878084f;
-    q = q * r + 0.0416683927f;
-    q = q * r + 0.166665196f;
-    q = q * r + 0.49999994f;
-    float y = 1.0f + (r + r * r * q);
+    float y = f32_exp_rest(r);
     y *= f32_from_bits((f32_bits(shifted) - f32_bits(round) + 127) << 23);
     return x < least ? 0.0f : y;
 }

@@ -28,9 +28,20 @@ F32_INLINE float f32_from_bits(uint32_t u)
     return x;
 }
 
-/* exp(x + low), |low| much less than 1: x + low = n ln 2 + r, |r| <= ln 2 / 2, and
- * exp(r) = 1 + r + r^2 q(r). 2^n is applied as two factors, so that results below the
- * least normal number and overflow to infinity come out of the multiplication. */
+/* exp(r), |r| <= ln 2 / 2: 1 + r + r^2 q(r). */
+F32_INLINE float f32_exp_rest(float r)
+{
+    float q = 0.00138144579f;
+    q = q * r + 0.00836878084f;
+    q = q * r + 0.0416683927f;
+    q = q * r + 0.166665196f;
+    q = q * r + 0.49999994f;
+    return 1.0f + (r + r * r * q);
+}
+
+/* exp(x + low), |low| much less than 1: x + low = n ln 2 + r, |r| <= ln 2 / 2. 2^n is
+ * applied as two factors, so that results below the least normal number and overflow to
+ * infinity come out of the multiplication. */
 F32_INLINE float f32_exp_sum(float x, float low)
 {
     const float round = 0x1.8p23f; /* adding it rounds to an integer, in the low bits */
@@ -42,12 +53,7 @@ F32_INLINE float f32_exp_sum(float x, float low)
     /* ln 2 in two parts; t has 8 bits and the first part 10, so their product is exact */
     float r = x - t * 0x1.63p-1f;
     r = r + t * 0x1.bd0106p-13f + low;
-    float q = 0.00138144579f;
-    q = q * r + 0.00836878084f;
-    q = q * r + 0.0416683927f;
-    q = q * r + 0.166665196f;
-    q = q * r + 0.49999994f;
-    float y = 1.0f + (r + r * r * q);
+    float y = f32_exp_rest(r);
     uint32_t half = (uint32_t)((int32_t)n >> 1);
     return y * f32_from_bits((half + 127) << 23) * f32_from_bits((n - half + 127) << 23);
 }
