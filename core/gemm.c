@@ -318,7 +318,7 @@ static void few_piece(void *arg, int64_t i)
 static void few_run(const struct gemm *s, const hone_gemm *kernels)
 {
     struct few t = {.all = s, .kernels = kernels};
-    int64_t most = hone_context_threads(s->g->context);
+    int64_t pieces = hone_context_threads(s->g->context); /* each fetches ahead, to its end */
     int64_t size = packed_up(s->p.m, kernels->few_rows) * packed_up(s->p.k, kernels->unit);
     hone_buffer rows;
     hone_error err = {0};
@@ -329,7 +329,8 @@ static void few_run(const struct gemm *s, const hone_gemm *kernels)
     }
     kernels->pack_few(s->p.tb, s->p.m, s->p.k, s->p.a, s->p.lda, rows.data);
     t.rows = rows.data;
-    t.piece = packed_up(s->p.n / most < PIECE_MOST ? s->p.n / most : PIECE_MOST, kernels->columns);
+    t.piece = packed_up(s->p.n / pieces < PIECE_MOST ? s->p.n / pieces : PIECE_MOST,
+                        kernels->columns);
     t.piece = t.piece ? t.piece : kernels->columns;
     if ((double)s->p.n * (double)s->p.k <= FEW_WORK)
         t.piece = s->p.n;

@@ -28,7 +28,10 @@
 
 #define OPEN (UINT64_C(1) << 31)
 #define JOINED (OPEN - 1)
-enum { CHUNKS = 8 /* a thread, so that the slowest is waited for briefly */, SPINS = 10000 /* some 0.4 ms: a step's serial work */ };
+enum {
+    CHUNKS = 8, /* a thread, so that the slowest is waited for briefly */
+    SPINS = 10000 /* some 0.4 ms: the serial work between a step's loops */
+};
 
 struct job {
     void (*fn)(void *arg, int64_t i);

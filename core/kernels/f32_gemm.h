@@ -1,7 +1,7 @@
 /* f32_gemm.h -- matrix products of floats.
  *
- * Many rows: OpenBLAS, which must run on one thread: attention's tiles, and all on a
- * processor without products of packed operands. It copies its operands into an order of
+ * Many rows: OpenBLAS, which must run on one thread: all on a processor without
+ * products of packed operands, and attention's short spans. It copies its operands into an order of
  * its own first, which takes three times as long as a product with few rows, as in
  * decoding; and its sums depend on how many rows there are. So few rows have code here
  * that reads b once, and in which each row is computed as if it were alone. */
