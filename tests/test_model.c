@@ -421,6 +421,27 @@ START_TEST(random_weights_are_as_documented)
 }
 END_TEST
 
+/* Drawn in pieces by whichever thread, they are what one stream gives in order. */
+START_TEST(random_weights_are_one_stream)
+{
+    hone_random r = hone_random_named(5, "model.embed_tokens.weight");
+    hone_json *json = config_of("llama");
+    hone_tensor *w;
+
+    json_object_set_new(json, "vocab_size", json_integer(4000));
+    json_object_set_new(json, "initializer_range", json_real(0.5));
+    ck_ok(hone_model_new(&model, context, json, NULL, 5, &err));
+    w = hone_param_weight(hone_params_find(hone_model_params(model), "model.embed_tokens"));
+    ck_assert_int_gt(hone_tensor_count(w), 3 * 8192);
+    for (int64_t i = 0; i < hone_tensor_count(w); i++) {
+        float x = (float)(0.5 * hone_random_normal(&r));
+        ck_assert_msg(hone_tensor_get(w, i) == (double)x, "%d: %.9g, not %.9g", (int)i,
+                      hone_tensor_get(w, i), (double)x);
+    }
+    hone_json_free(json);
+}
+END_TEST
+
 /* A parameter's weights depend on its name, not on those before it. */
 START_TEST(a_deeper_model_begins_like_a_shallower_one)
 {
@@ -660,6 +681,7 @@ int main(void)
     tcase_add_test(tc, the_dtype_saved_is_the_dtype_told);
     tcase_add_test(tc, a_copy_is_independent);
     tcase_add_test(tc, random_weights_are_as_documented);
+    tcase_add_test(tc, random_weights_are_one_stream);
     tcase_add_test(tc, a_deeper_model_begins_like_a_shallower_one);
     tcase_add_test(tc, a_token_or_length_that_the_model_has_not_is_refused);
     tcase_add_test(tc, a_slot_needs_a_cache_that_has_it);
